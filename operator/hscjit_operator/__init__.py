@@ -1,0 +1,1 @@
+"""The HSC-JIT operator: one HSCJit resource in, a running and self-tending assistant out."""
