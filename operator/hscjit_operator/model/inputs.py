@@ -1,0 +1,55 @@
+"""What do the manifests need to know besides the spec?
+
+The pass gathers these facts and decisions; `manifests.desired(app, inputs)` reads them and nothing
+else, so that the same two values always give the same children.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the type alone: builders are handed the value
+    from hscjit_operator.model.autopilot import Targets
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Facts and decisions of one pass that shape the children."""
+
+    image: str
+    """Resolved app image the workload runs now: the old one until the new one is migrated."""
+
+    migrate_image: str | None
+    """Image whose migration Job is wanted now; None once it is recorded as done."""
+
+    redis_image: str
+    postgres_image: str
+
+    template_version: str
+    """Version of the pod templates, such as "1"; changes only where the rollout rules allow it."""
+
+    targets: "Targets"
+    """Floor and ceiling of the API and number of workers, already within the spec's bounds."""
+
+    api_replicas: int | None
+    """What the API Deployment shall have; None leaves the number to the HPA."""
+
+    workload: bool
+    """The database is migrated: API, worker, beat and the recurring jobs may exist."""
+
+    stopped: bool
+    """A restore runs: API, worker, beat and the Redis queue are wanted at 0 replicas."""
+
+    restore: str | None
+    """Stamp of the backup for which the restore Job is wanted now."""
+
+    manuals_ip: str | None
+    """ClusterIP of the bundled manuals' Service; None before it is known."""
+
+    secret_checksum: str
+    """Digest of the generated Secret's data: its users roll once when it changes."""
+
+    catalog_exists: bool
+    """The ConfigMap that `spec.catalog.configMapRef` names is there."""
+
+    operator_namespace: str
+    """Where the operator runs: the network policies let it scrape from there."""
