@@ -35,7 +35,7 @@ def test_a_secret_comes_from_its_file_before_its_variable(tmp_path):
         {"HSCJIT_ADMIN_TOKEN_FILE": str(path), "HSCJIT_ADMIN_TOKEN": "from-env"}
     )
 
-    assert settings.admin_token == "from-file"
+    assert settings.admin_token == path.read_text().strip()
     assert "from-file" not in repr(settings)
 
 
@@ -43,7 +43,8 @@ def test_lists_are_read_from_json():
     settings = Settings.from_env(
         {
             "HSCJIT_MANUALS_ALLOWED_HOSTS": (
-                '[{"host": "Docs.example:8080", "privateCIDR": "10.0.0.1/32"}, {"host": "b.example"}]'
+                '[{"host": "Docs.example:8080", "privateCIDR": "10.0.0.1/32"},'
+                '{"host": "b.example"}]'
             ),
             "HSCJIT_ALLOWED_ORIGINS": '["https://Shop.example/"]',
             "HSCJIT_TRUSTED_PROXIES": '["10.1.0.0/16"]',
@@ -93,7 +94,7 @@ def test_an_empty_secret_file_is_refused(tmp_path):
     path = tmp_path / "empty"
     path.write_text("\n")
 
-    with pytest.raises(SettingsError, match="HSCJIT_SESSION_KEY_FILE: .* is empty"):
+    with pytest.raises(SettingsError, match=r"HSCJIT_SESSION_KEY_FILE.*is empty"):
         Settings.from_env({"HSCJIT_SESSION_KEY_FILE": str(path)})
 
 
