@@ -1,0 +1,1 @@
+"""Manuals: fetched safely, parsed in a box, stored once, searched by page."""
