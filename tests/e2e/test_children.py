@@ -1,0 +1,72 @@
+"""What a user deletes comes back; what he edits is set right; what he adds stays."""
+
+import pytest
+
+from tests.e2e.conftest import Support, ready_again
+from tests.e2e.kubectl import Kubectl, eventually, uid
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix"),
+    [("service", "api"), ("configmap", "config"), ("hpa", "api"), ("pdb", "api"), ("cronjob", "backup")],
+    ids=lambda value: value,
+)
+def test_a_deleted_child_comes_back(
+    kubectl: Kubectl, support: Support, kind: str, suffix: str
+) -> None:
+    name = f"{support.name}-{suffix}"
+    before = uid(kubectl.get(kind, name))
+
+    kubectl.run("delete", kind, name)
+
+    def reborn() -> bool:
+        found = kubectl.get(kind, name)
+        return found is not None and uid(found) != before
+
+    eventually(f"{kind} {name} made anew", reborn, timeout_s=10, every_s=0.2)
+    ready_again(kubectl, support.name)
+
+
+def test_an_edited_child_is_set_right_and_foreign_labels_stay(
+    kubectl: Kubectl, support: Support
+) -> None:
+    name = f"{support.name}-api"
+    kubectl.run("label", "pdb", name, "team=music")
+
+    kubectl.run("patch", "pdb", name, "--type=merge", "-p", '{"spec":{"maxUnavailable":5}}')
+
+    eventually(
+        "the budget set right",
+        lambda: (kubectl.get("pdb", name) or {})["spec"]["maxUnavailable"] == 1,
+        timeout_s=10,
+    )
+    found = kubectl.get("pdb", name)
+    assert found is not None
+    assert found["metadata"]["labels"]["team"] == "music"
+    events = kubectl.run("get", "events", "--field-selector=reason=DriftCorrected", "-o", "json")
+    assert "maxUnavailable" in events
+
+
+def test_nothing_is_written_while_nothing_changes(kubectl: Kubectl, support: Support) -> None:
+    ready_again(kubectl, support.name)
+
+    def versions() -> dict[str, str]:
+        found = [
+            *kubectl.list("hscjit"),
+            *kubectl.list(
+                "services,configmaps,pdb,networkpolicies,serviceaccounts,secrets",
+                f"app.kubernetes.io/instance={support.name}",
+            ),
+        ]
+        return {
+            f"{o['kind']}/{o['metadata']['name']}": o["metadata"]["resourceVersion"] for o in found
+        }
+
+    before = versions()
+    assert len(before) > 10
+
+    def changed() -> bool:
+        return versions() != before
+
+    with pytest.raises(AssertionError, match="not within"):
+        eventually("a write", changed, timeout_s=12, every_s=3)

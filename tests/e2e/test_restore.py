@@ -1,0 +1,82 @@
+"""A backup is worth what comes back from it: the volumes are lost, the data is not."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.e2e.conftest import Customer, Support, ready_again
+from tests.e2e.kubectl import Kubectl, condition, eventually, uid
+
+
+@pytest.fixture
+def backed_up(kubectl: Kubectl, customer: Customer, support: Support) -> list[dict]:
+    """Hold a conversation, then back up; return the conversation's frames."""
+    ready_again(kubectl, support.name)
+    frames = customer.say("ask", "--product", "roland-td-17kvx-gen-2", "how do I reset it?")
+    kubectl.run("create", "job", "backup-by-hand", f"--from=cronjob/{support.name}-backup")
+    kubectl.run(
+        "wait", "--for=condition=Complete", "job/backup-by-hand", "--timeout=120s", timeout_s=130
+    )
+    return frames
+
+
+def test_lost_volumes_are_restored_from_the_backup(
+    kubectl: Kubectl, cluster: Cluster, customer: Customer, support: Support, backed_up: list[dict]
+) -> None:
+    eventually(
+        "the backup reported",
+        lambda: condition(kubectl.get("hscjit", support.name), "BackupSucceeded").get("status")
+        == "True",
+        timeout_s=20,
+    )
+    session = next(f["session"] for f in backed_up if f["type"] == "welcome")
+    assert customer.say("history", "--session", session), "the conversation is there before"
+
+    lose_volumes(kubectl, support)
+    ready_again(kubectl, support.name, timeout_s=180)
+    assert not customer.say("history", "--session", session), "the volumes are truly lost"
+
+    printed = restore(cluster, kubectl, support)
+
+    assert "Done" in printed
+    ready_again(kubectl, support.name, timeout_s=120)
+    history = customer.say("history", "--session", session)
+    assert any("reset" in message["content"] for message in history)
+
+
+def lose_volumes(kubectl: Kubectl, support: Support) -> None:
+    """Delete the claims of Postgres and the Redis queue, data and all."""
+    for component in ("postgres", "redis-queue"):
+        claim = f"data-{support.name}-{component}-0"
+        before = uid(kubectl.get("pvc", claim))
+        kubectl.run("delete", "pvc", claim, "--wait=false")
+        kubectl.run("delete", "pod", f"{support.name}-{component}-0", "--grace-period=1")
+
+        def anew(claim: str = claim, before: str = before) -> bool:
+            found = kubectl.get("pvc", claim)
+            return found is not None and uid(found) != before
+
+        eventually(f"{claim} made anew", anew, timeout_s=60)
+
+
+def restore(cluster: Cluster, kubectl: Kubectl, support: Support) -> str:
+    """Run the plugin's verb as a user does."""
+    import subprocess
+    import sys
+
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "hscjit_operator.cli", "restore", support.name,
+            "-n", kubectl.namespace, "--from", "latest", "--wait",
+        ],  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={"KUBECONFIG": str(cluster.kubeconfig), "PYTHONPATH": str(OPERATOR), "PATH": "/usr/bin"},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+OPERATOR = Path(__file__).parents[2] / "operator"
