@@ -1,0 +1,88 @@
+"""What can Debian give us? Its packages on this machine, and whole root folders for images."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.cluster.shell import CommandFailed, Unavailable, run
+
+SUITE = "bookworm"
+"""The release that our images are made of; `python:3.11-slim-bookworm` is its online twin."""
+
+_DEFAULT_MIRROR = "http://deb.debian.org/debian"
+_UNWANTED = (
+    "usr/share/doc",
+    "usr/share/man",
+    "usr/share/info",
+    "usr/share/locale",
+    "usr/share/lintian",
+    "var/cache/apt",
+    "var/lib/apt/lists",
+    "var/log",
+)
+
+
+def may_install() -> bool:
+    """Whether this process may install Debian packages here."""
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def install(*packages: str, note: Callable[[str], None]) -> None:
+    """Install packages of the distribution on this machine; says so first."""
+    note(f"installing {', '.join(packages)} from the distribution")
+    apt = ("apt-get", "-o", "DPkg::Lock::Timeout=300")
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    run(*apt, "update", note=note, doing="apt-get update", env=quiet)
+    install_them = ("install", "-y", "--no-install-recommends", *packages)
+    run(*apt, *install_them, note=note, doing="apt-get install", env=quiet)
+
+
+def mirror() -> str:
+    """The address of the Debian archive that this machine itself uses."""
+    folder = Path("/etc/apt/sources.list.d")
+    sources = [Path("/etc/apt/sources.list"), *sorted(folder.glob("*"))]
+    text = "\n".join(path.read_text(errors="replace") for path in sources if path.is_file())
+    return parse_mirror(text) or _DEFAULT_MIRROR
+
+
+def parse_mirror(sources: str) -> str | None:
+    """The first archive of Debian itself in the text of apt sources, in either of their formats."""
+    pattern = r"^(?:deb\s+(?:\[[^]]*\]\s+)?|URIs:\s*)(https?://\S*/debian/?)(?=\s|$)"
+    found = re.search(pattern, sources, re.MULTILINE)
+    return found.group(1).rstrip("/") if found else None
+
+
+def bootstrap(folder: Path, packages: list[str], note: Callable[[str], None]) -> None:
+    """Fill the folder with a minimal Debian and these packages, without papers and caches."""
+    if not may_install():
+        raise Unavailable(
+            "No container registry answers, and images can be built here only as root on Debian: "
+            "run as root on Debian, or give Docker access to a registry"
+        )
+    if shutil.which("debootstrap") is None:
+        install("debootstrap", note=note)
+    include = f"--include={','.join(packages)}"
+    command = ("debootstrap", "--variant=minbase", include, SUITE, folder, mirror())
+    run(*command, note=note, doing="unpacking Debian")
+    lean(folder)
+
+
+def lean(root: Path) -> None:
+    """Empty the folders that a container never reads."""
+    for name in _UNWANTED:
+        shutil.rmtree(root / name, ignore_errors=True)
+        (root / name).mkdir(parents=True)
+    (root / "etc/machine-id").write_text("")
+    for python_cache in root.rglob("__pycache__"):
+        shutil.rmtree(python_cache)
+
+
+def purge(root: Path, packages: list[str]) -> None:
+    """Take packages out of a root folder again; only dpkg is asked, nothing is fetched."""
+    command = ["chroot", str(root), "dpkg", "--purge", "--force-depends", *packages]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise CommandFailed(f"{' '.join(command)}: {result.stderr.strip()}")
