@@ -1,0 +1,104 @@
+"""Where is data kept: Redis, Postgres, and the backups of both?"""
+
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from hscjit_operator.model.formats import Between, Cron, ObjectName, Quantity, TimeZone
+from hscjit_operator.model.workload import Resources, resources
+
+_REDIS_SIZE: Final = resources(("25m", "64Mi"), ("1", "256Mi"))
+_POSTGRES_SIZE: Final = resources(("50m", "192Mi"), ("1", "512Mi"))
+
+StorageClass = ObjectName | None
+"""None = the cluster's default class."""
+
+
+@dataclass(frozen=True)
+class RedisCache:
+    """The cache: least recently used keys leave first, nothing is kept on disk."""
+
+    resources: Resources = _REDIS_SIZE
+
+
+@dataclass(frozen=True)
+class RedisQueue:
+    """The queue and the answer streams: nothing is evicted, every write is kept on disk."""
+
+    resources: Resources = _REDIS_SIZE
+    storage: Quantity = "1Gi"
+    storage_class: StorageClass = None
+
+
+@dataclass(frozen=True)
+class EmbeddedRedis:
+    """Two Redis servers that the operator runs."""
+
+    cache: RedisCache = RedisCache()
+    queue: RedisQueue = RedisQueue()
+
+
+@dataclass(frozen=True)
+class Redis:
+    """Cache and queue, never one instance."""
+
+    embedded: EmbeddedRedis = EmbeddedRedis()
+
+
+@dataclass(frozen=True)
+class EmbeddedPostgres:
+    """One Postgres server that the operator runs; no failover."""
+
+    resources: Resources = _POSTGRES_SIZE
+    storage: Quantity = "5Gi"
+    storage_class: StorageClass = None
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Database connections of all pods together."""
+
+    size: Annotated[int, Between(1, 10_000)] = 50
+    max_overflow: Annotated[int, Between(0, 10_000)] = 20
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """The database and what all pods together may take of it."""
+
+    embedded: EmbeddedPostgres = EmbeddedPostgres()
+    pool: Pool = Pool()
+
+
+@dataclass(frozen=True)
+class Retention:
+    """Which backups stay: the newest ones, and the newest of each of the last days."""
+
+    keep_last: Annotated[int, Between(1, 365)] = 7
+    keep_daily: Annotated[int, Between(0, 365)] = 14
+
+
+@dataclass(frozen=True)
+class BackupClaim:
+    """The volume that backups are kept on."""
+
+    storage: Quantity = "2Gi"
+    storage_class: StorageClass = None
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where backups go."""
+
+    persistent_volume_claim: BackupClaim = BackupClaim()
+
+
+@dataclass(frozen=True)
+class Backup:
+    """When backups are made, where they go and how long they stay."""
+
+    enabled: bool = True
+    suspend: bool = False
+    schedule: Cron = "0 2 * * *"
+    time_zone: TimeZone = "Etc/UTC"
+    retention: Retention = Retention()
+    destination: Destination = Destination()
