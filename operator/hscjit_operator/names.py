@@ -54,6 +54,7 @@ ANNOTATION_PAUSED_REASON: Final = f"{GROUP}/paused-reason"
 ANNOTATION_RESTARTED_AT: Final = f"{GROUP}/restarted-at"
 ANNOTATION_RESTORE_FROM: Final = f"{GROUP}/restore-from"
 ANNOTATION_CONFIG_CHECKSUM: Final = f"{GROUP}/config-checksum"
+ANNOTATION_SECRET_CHECKSUM: Final = f"{GROUP}/secret-checksum"
 ANNOTATION_TEMPLATE_VERSION: Final = f"{GROUP}/template-version"
 ANNOTATION_IMAGE: Final = f"{GROUP}/image"
 

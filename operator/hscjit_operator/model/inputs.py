@@ -48,8 +48,5 @@ class Inputs:
     secret_checksum: str
     """Digest of the generated Secret's data: its users roll once when it changes."""
 
-    catalog_exists: bool
-    """The ConfigMap that `spec.catalog.configMapRef` names is there."""
-
     operator_namespace: str
     """Where the operator runs: the network policies let it scrape from there."""

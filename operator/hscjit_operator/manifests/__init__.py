@@ -1,0 +1,54 @@
+"""Which objects does a HSCJit consist of? One kind of child per file; None = not wanted."""
+
+from hscjit_operator.manifests import (
+    api,
+    beat,
+    config,
+    identities,
+    migration,
+    postgres,
+    redis,
+    secret,
+    services,
+    storage,
+    worker,
+)
+from hscjit_operator.manifests.meta import Manifest
+from hscjit_operator.model.inputs import Inputs
+from hscjit_operator.model.spec import HSCJit
+
+__all__ = ["Manifest", "complete", "desired", "secret"]
+
+
+def desired(app: HSCJit, inputs: Inputs) -> list[Manifest]:
+    """Return every child the HSCJit is to have now, in the order of their making.
+
+    A pure function: the same two values give the same list, in the same order. What must wait for
+    something (see `complete`) is left out until then.
+    """
+    optional = [
+        *identities.service_accounts(app),
+        config.config(app, inputs),
+        redis.config(app),
+        *services.services(app),
+        storage.backup_claim(app),
+        postgres.stateful_set(app, inputs),
+        *redis.stateful_sets(app, inputs),
+        migration.migration(app, inputs),
+        *_workload(app, inputs),
+    ]
+    return [child for child in optional if child is not None]
+
+
+def complete(inputs: Inputs) -> bool:
+    """Return whether nothing waits: only then does a child's absence mean that it is not wanted.
+
+    Before, absence may also mean "not yet", and nothing may be deleted for it.
+    """
+    return inputs.manuals_ip is not None and (inputs.workload or inputs.stopped)
+
+
+def _workload(app: HSCJit, inputs: Inputs) -> list[Manifest | None]:
+    if not complete(inputs):
+        return []
+    return [api.api(app, inputs), worker.worker(app, inputs), beat.beat(app, inputs)]

@@ -1,0 +1,117 @@
+"""What is the same in every Job, once or recurring: an end, few retries, a word to say at it?"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from hscjit_operator import names
+from hscjit_operator.manifests import pods
+from hscjit_operator.manifests.identities import JOB
+from hscjit_operator.manifests.meta import Manifest
+from hscjit_operator.model.spec import HSCJit
+from hscjit_operator.model.workload import Resources, resources
+
+SMALL = resources(("50m", "128Mi"), ("1", "512Mi"))
+"""What a job's container takes: its work is moving files and asking the database."""
+
+CLAIM_USERS = (names.BACKUP, names.CLEANUP, names.RESTORE)
+"""The components whose pods mount the claim for backups."""
+
+
+def job_spec(
+    app: HSCJit,
+    component: str,
+    volumes: Iterable[pods.Volume],
+    *,
+    deadline_s: int,
+    retries: int,
+    containers: list[Manifest],
+    init_containers: Sequence[Manifest] = (),
+) -> Manifest:
+    """Return a Job's spec. There is no TTL: who reads the outcome also removes the Job."""
+    fields: dict[str, Any] = {"containers": containers}
+    if init_containers:
+        fields["initContainers"] = list(init_containers)
+    if component in CLAIM_USERS:
+        fields["affinity"] = _beside_claim_users(app)
+    return {
+        "activeDeadlineSeconds": deadline_s,
+        "backoffLimit": retries,
+        # A new pod only when the old one is gone: two must never write to one claim.
+        "podReplacementPolicy": "Failed",
+        "template": {
+            "metadata": {"labels": names.labels(app.name, component, app.uid)},
+            "spec": pods.spec(
+                app,
+                volumes,
+                serviceAccountName=names.child(app.name, JOB),
+                # A failed pod stays, with its last words, for the operator and for people.
+                restartPolicy="Never",
+                **fields,
+            ),
+        },
+    }
+
+
+def app_container(
+    app: HSCJit,
+    name: str,
+    image: str,
+    *,
+    volumes: Sequence[pods.Volume],
+    keys: Sequence[str],
+    command: list[str],
+    env: Sequence[Manifest] = (),
+    wanted: Resources = SMALL,
+) -> Manifest:
+    """Return a container that runs one of the app's jobs."""
+    return pods.container(
+        name,
+        image,
+        volumes=volumes,
+        resources=pods.with_disk(wanted, "256Mi"),
+        imagePullPolicy=app.image.pull_policy,
+        command=command,
+        env=[*env, *pods.app_variables(app, JOB, keys)],
+        # A job that died before it could speak still says its last lines.
+        terminationMessagePolicy="FallbackToLogsOnError",
+    )
+
+
+def tool_container(
+    name: str,
+    image: str,
+    *,
+    volumes: Sequence[pods.Volume],
+    script: str,
+    env: Sequence[Manifest] = (),
+    wanted: Resources = SMALL,
+) -> Manifest:
+    """Return a container that runs a short script with the tools of a database's image."""
+    return pods.container(
+        name,
+        image,
+        volumes=volumes,
+        resources=pods.with_disk(wanted, "256Mi"),
+        imagePullPolicy="IfNotPresent",
+        command=pods.shell(script),
+        env=list(env),
+        terminationMessagePolicy="FallbackToLogsOnError",
+    )
+
+
+def _beside_claim_users(app: HSCJit) -> Manifest:
+    """Return a wish for the node of whoever has the claim: most claims mount on one node only."""
+    users = {
+        "matchLabels": {names.LABEL_INSTANCE: app.name},
+        "matchExpressions": [
+            {"key": names.LABEL_COMPONENT, "operator": "In", "values": list(CLAIM_USERS)}
+        ],
+    }
+    term = {"labelSelector": users, "topologyKey": "kubernetes.io/hostname"}
+    return {
+        "podAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [
+                {"podAffinityTerm": term, "weight": 100}
+            ]
+        }
+    }

@@ -1,0 +1,49 @@
+"""How do the workers run?"""
+
+from hscjit_operator import names
+from hscjit_operator.manifests import pods
+from hscjit_operator.manifests.meta import Manifest
+from hscjit_operator.manifests.workload import deployment, process, user_env
+from hscjit_operator.model.inputs import Inputs
+from hscjit_operator.model.spec import HSCJit
+
+_KEYS = ("database-url", "redis-cache-url", "redis-queue-url")
+_FINISH_S = 75
+"""Longer than the hard limit of a task (60 s): a leaving worker ends what it has begun."""
+
+
+def worker(app: HSCJit, inputs: Inputs) -> Manifest:
+    """Return the workers' Deployment."""
+    wanted = app.worker
+    # Manuals are fetched and parsed in /tmp: several at once, each of at most maxBytes.
+    volumes = [pods.secret_files(app, _KEYS), pods.tmp("1Gi")]
+    container = process(
+        app,
+        inputs,
+        names.WORKER,
+        volumes=volumes,
+        keys=_KEYS,
+        env=[*user_env(wanted), pods.METRICS_VARIABLE],
+        command=["celery", "-A", "hscjit_app.worker", "worker"],
+        args=[f"--concurrency={wanted.concurrency}", f"--pool={wanted.pool}"],
+        resources=pods.with_disk(wanted.resources, "2Gi"),
+        **pods.metrics_server(),
+    )
+    return deployment(
+        app,
+        inputs,
+        names.WORKER,
+        replicas=0 if inputs.stopped else inputs.targets.workers,
+        strategy={
+            "type": "RollingUpdate",
+            "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+        },
+        placement=wanted,
+        pod=pods.spec(
+            app,
+            volumes,
+            serviceAccountName=names.child(app.name, names.WORKER),
+            terminationGracePeriodSeconds=_FINISH_S,
+            containers=[container],
+        ),
+    )

@@ -1,0 +1,136 @@
+"""What do the Deployments of API, worker and beat have in common?"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hscjit_operator import names
+from hscjit_operator.manifests import pods
+from hscjit_operator.manifests.config import config_checksum
+from hscjit_operator.manifests.meta import Manifest, match, metadata
+from hscjit_operator.model.inputs import Inputs
+from hscjit_operator.model.spec import HSCJit
+from hscjit_operator.model.workload import Placement
+
+
+def deployment(
+    app: HSCJit,
+    inputs: Inputs,
+    component: str,
+    *,
+    replicas: int | None,
+    strategy: Manifest,
+    pod: Manifest,
+    placement: Placement | None = None,
+) -> Manifest:
+    """Return a Deployment; `replicas=None` leaves the number to whoever else owns it."""
+    spec: dict[str, Any] = {
+        "progressDeadlineSeconds": 300,
+        "revisionHistoryLimit": 5,
+        "selector": match(app, component),
+        "strategy": strategy,
+        "template": {
+            "metadata": {
+                "labels": {
+                    **(placement.pod_labels if placement else {}),
+                    **names.labels(app.name, component, app.uid),
+                },
+                "annotations": {
+                    **(placement.pod_annotations if placement else {}),
+                    **_causes(app, inputs),
+                },
+            },
+            "spec": pod | (_placed(app, component, placement) if placement else {}),
+        },
+    }
+    if replicas is not None:
+        spec["replicas"] = replicas
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        # Image and template version are here as well as in the status: either restores the other.
+        "metadata": metadata(
+            app,
+            component,
+            annotations={
+                names.ANNOTATION_IMAGE: inputs.image,
+                names.ANNOTATION_TEMPLATE_VERSION: inputs.template_version,
+            },
+        ),
+        "spec": spec,
+    }
+
+
+def process(
+    app: HSCJit,
+    inputs: Inputs,
+    component: str,
+    *,
+    volumes: Sequence[pods.Volume],
+    keys: Sequence[str],
+    env: Sequence[Manifest],
+    **fields: Any,
+) -> Manifest:
+    """Return the container of the app image that plays `component`, told what all are told."""
+    return pods.container(
+        component,
+        inputs.image,
+        volumes=volumes,
+        imagePullPolicy=app.image.pull_policy,
+        env=[*env, *pods.app_variables(app, component, keys)],
+        envFrom=pods.shared_config(app),
+        **fields,
+    )
+
+
+def user_env(placement: Placement) -> list[Manifest]:
+    """Return the variables the user added; the operator's own names are refused by the schema."""
+    return [{"name": variable.name, "value": variable.value} for variable in placement.env]
+
+
+def _causes(app: HSCJit, inputs: Inputs) -> dict[str, str]:
+    """Return what makes the pods roll besides the spec: they read it only at their start."""
+    causes = {
+        names.ANNOTATION_CONFIG_CHECKSUM: config_checksum(app, inputs),
+        names.ANNOTATION_SECRET_CHECKSUM: inputs.secret_checksum,
+        names.ANNOTATION_TEMPLATE_VERSION: inputs.template_version,
+    }
+    asked = app.annotations.get(names.ANNOTATION_RESTARTED_AT)
+    return causes if asked is None else {**causes, names.ANNOTATION_RESTARTED_AT: asked}
+
+
+def _placed(app: HSCJit, component: str, placement: Placement) -> Manifest:
+    """Return the fields of a pod's spec that say where it may run."""
+    own = match(app, component)
+    apart = {
+        "podAntiAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [
+                {
+                    "podAffinityTerm": {
+                        "labelSelector": own,
+                        "topologyKey": "kubernetes.io/hostname",
+                    },
+                    "weight": 100,
+                }
+            ]
+        }
+    }
+    found: Manifest = {"affinity": dict(placement.affinity) or apart}
+    if placement.node_selector:
+        found["nodeSelector"] = dict(placement.node_selector)
+    if placement.tolerations:
+        found["tolerations"] = [dict(one) for one in placement.tolerations]
+    if placement.priority_class_name is not None:
+        found["priorityClassName"] = placement.priority_class_name
+    if placement.topology_spread:
+        found["topologySpreadConstraints"] = [
+            {
+                "labelSelector": own,
+                # New pods are spread among themselves, whatever the old ones of a rollout do.
+                "matchLabelKeys": ["pod-template-hash"],
+                "maxSkew": spread.max_skew,
+                "topologyKey": spread.topology_key,
+                "whenUnsatisfiable": spread.when_unsatisfiable,
+            }
+            for spread in placement.topology_spread
+        ]
+    return found
