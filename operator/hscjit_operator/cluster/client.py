@@ -7,6 +7,7 @@ import asyncio
 import json
 import random
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -37,22 +38,35 @@ _RETRIES: Final = 3
 _LONGEST_RETRY_AFTER_S: Final = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One call as it goes over the wire."""
+
+    method: str
+    kind: Kind
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+    content: str = JSON
+
+
 class ApiError(Exception):
     """The API server refused a call or did not answer it; says which call and why."""
 
     def __init__(
-        self, verb: str, path: str, code: int, reason: str, message: str, fields: tuple[str, ...]
+        self, request: _Request, code: int, reason: str, message: str, fields: tuple[str, ...] = ()
     ) -> None:
         """Keep what a condition, a log line and a decision need."""
-        self.verb = verb
-        self.path = path
+        self.verb = request.method
+        self.path = request.path
+        self.kind = request.kind.kind
         self.code = code
         self.reason = reason
         """CamelCase as the API server gives it: NotFound, Invalid, Forbidden…; Unreachable."""
         self.message = message[:_BODY_CUT]
         self.fields = fields
         """Paths of the fields at fault, for Invalid."""
-        super().__init__(f"{verb} {path}: {code} {reason}: {self.message}")
+        super().__init__(f"{self.verb} {self.path}: {code} {reason}: {self.message}")
 
 
 class Api:
@@ -80,7 +94,7 @@ class Api:
     async def get(self, kind: Kind, namespace: str, name: str) -> Body | None:
         """Return the object, or None when there is none."""
         try:
-            return await self._call("GET", kind, kind.path(namespace, name))
+            return await self._call(_Request("GET", kind, kind.path(namespace, name)))
         except ApiError as error:
             if error.code == GONE:
                 return None
@@ -102,25 +116,25 @@ class Api:
         if dry_run:
             query["dryRun"] = "All"
         path = kind.path(metadata["namespace"], metadata["name"], subresource)
-        return await self._write("PATCH", kind, path, query, manifest, APPLY, reason)
+        return await self._write(_Request("PATCH", kind, path, query, manifest, APPLY), reason)
 
     async def merge(
         self, kind: Kind, namespace: str, name: str, patch: Mapping[str, Any], *, reason: str
     ) -> Body:
         """Merge a few fields into an object that is not ours to apply as a whole."""
-        path = kind.path(namespace, name)
         query = {"fieldManager": names.MANAGER}
-        return await self._write("PATCH", kind, path, query, patch, MERGE, reason)
+        request = _Request("PATCH", kind, kind.path(namespace, name), query, patch, MERGE)
+        return await self._write(request, reason)
 
     async def scale(self, kind: Kind, namespace: str, name: str, replicas: int) -> Body:
         """Set the number through the scale subresource, as the HPA does."""
-        path = kind.path(namespace, name, "scale")
         patch = {"spec": {"replicas": replicas}}
-        return await self._write("PATCH", kind, path, {}, patch, MERGE, "scale")
+        path = kind.path(namespace, name, "scale")
+        return await self._write(_Request("PATCH", kind, path, {}, patch, MERGE), "scale")
 
     async def create(self, kind: Kind, namespace: str, body: Mapping[str, Any]) -> Body:
         """Create an object that is never applied later: an Event."""
-        return await self._write("POST", kind, kind.path(namespace), {}, body, JSON, "create")
+        return await self._write(_Request("POST", kind, kind.path(namespace), {}, body), "create")
 
     async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str, reason: str) -> None:
         """Delete exactly that object; one that is gone already, or is another, is left alone."""
@@ -130,9 +144,9 @@ class Api:
             "preconditions": {"uid": uid},
             "propagationPolicy": "Background",
         }
-        path = kind.path(namespace, name)
+        request = _Request("DELETE", kind, kind.path(namespace, name), {}, options)
         try:
-            await self._write("DELETE", kind, path, {}, options, JSON, reason)
+            await self._write(request, reason)
         except ApiError as error:
             if error.code not in (GONE, CONFLICT):
                 raise
@@ -145,58 +159,37 @@ class Api:
             "metadata": {"name": pod, "namespace": namespace},
             "deleteOptions": {"preconditions": {"uid": uid}},
         }
-        path = POD.path(namespace, pod, "eviction")
-        await self._write("POST", POD, path, {}, body, JSON, "evict", retries=0)
+        request = _Request("POST", POD, POD.path(namespace, pod, "eviction"), {}, body)
+        await self._write(request, "evict", retries=0)
 
     async def logs(self, namespace: str, pod: str, *, lines: int, container: str = "") -> str:
         """Return the last lines of a container's log."""
         query = {"tailLines": str(lines)} | ({"container": container} if container else {})
-        path = POD.path(namespace, pod, "log")
-        raw = await self._send("GET", POD, path, query, None, JSON)
+        raw = await self._send(_Request("GET", POD, POD.path(namespace, pod, "log"), query))
         return raw.decode(errors="replace")
 
     async def serves(self, kind: Kind) -> bool:
         """Tell whether the API server knows the kind: whether its CRD is installed."""
-        path = f"/apis/{kind.group}/{kind.version}"
         try:
-            found = await self._call("GET", kind, path)
+            found = await self._call(_Request("GET", kind, f"/apis/{kind.group}/{kind.version}"))
         except ApiError as error:
             if error.code == GONE:
                 return False
             raise
         return any(resource["name"] == kind.plural for resource in found["resources"])
 
-    async def _write(
-        self,
-        method: str,
-        kind: Kind,
-        path: str,
-        query: Mapping[str, str],
-        body: Mapping[str, Any],
-        content: str,
-        reason: str,
-        retries: int = _RETRIES,
-    ) -> Body:
+    async def _write(self, request: _Request, reason: str, retries: int = _RETRIES) -> Body:
         async with self._writes:
-            if "dryRun" not in query:
-                verb = method if content != APPLY else "APPLY"
-                metrics.WRITES.labels(kind.kind, verb, reason).inc()
-            return await self._call(method, kind, path, query, body, content, retries)
+            if "dryRun" not in request.query:
+                verb = "APPLY" if request.content == APPLY else request.method
+                metrics.WRITES.labels(request.kind.kind, verb, reason).inc()
+            return await self._call(request, retries)
 
-    async def _call(
-        self,
-        method: str,
-        kind: Kind,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
-        content: str = JSON,
-        retries: int = _RETRIES,
-    ) -> Body:
+    async def _call(self, request: _Request, retries: int = _RETRIES) -> Body:
         """Call, waiting as long as a 429 asks for, a few times."""
         for left in range(retries, -1, -1):
             try:
-                raw = await self._send(method, kind, path, query or {}, body, content)
+                raw = await self._send(request)
             except _Throttled as throttled:
                 if left == 0:
                     raise throttled.error from None
@@ -207,36 +200,29 @@ class Api:
                 return answer
         raise AssertionError("unreachable: the last round returns or raises")
 
-    async def _send(
-        self,
-        method: str,
-        kind: Kind,
-        path: str,
-        query: Mapping[str, str],
-        body: Mapping[str, Any] | None,
-        content: str,
-    ) -> bytes:
-        headers = {"Content-Type": content, "Accept": "application/json"}
-        # The library's own serialisation walks the body for typed models: ours has none.
+    async def _send(self, request: _Request) -> bytes:
+        headers = {"Content-Type": request.content, "Accept": "application/json"}
+        # The body goes past the library's own serialisation, which looks for typed models in it.
         _, url, headers, _, _ = await self._client.param_serialize(
-            method, path, header_params=headers, auth_settings=["BearerToken"]
+            request.method, request.path, header_params=headers, auth_settings=["BearerToken"]
         )
-        if query:
-            url += "?" + urlencode(query)
+        if request.query:
+            url += "?" + urlencode(request.query)
+        label = (request.method, request.kind.kind)
         try:
             response = await self._client.call_api(
-                method, url, headers, body, _request_timeout=self._timeout
+                request.method, url, headers, request.body, _request_timeout=self._timeout
             )
             raw: bytes = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            metrics.REQUESTS.labels(method, kind.kind, UNREACHED).inc()
+            metrics.REQUESTS.labels(*label, UNREACHED).inc()
             said = str(error) or type(error).__name__
-            raise ApiError(method, path, UNREACHED, "Unreachable", said, ()) from error
+            raise ApiError(request, UNREACHED, "Unreachable", said) from error
         code: int = response.status
-        metrics.REQUESTS.labels(method, kind.kind, code).inc()
+        metrics.REQUESTS.labels(*label, code).inc()
         if code < 300:  # noqa: PLR2004
             return raw
-        refusal = _refusal(method, path, code, raw)
+        refusal = _refusal(request, code, raw)
         wait = response.headers.get("Retry-After")
         if code == TOO_MANY and wait is not None:
             raise _Throttled(refusal, wait)
@@ -253,7 +239,7 @@ class _Throttled(Exception):
         self.wait_s = min(seconds, _LONGEST_RETRY_AFTER_S)
 
 
-def _refusal(method: str, path: str, code: int, raw: bytes) -> ApiError:
+def _refusal(request: _Request, code: int, raw: bytes) -> ApiError:
     """Read the Status object of an error answer; a proxy in between may send something else."""
     try:
         status = json.loads(raw)
@@ -262,7 +248,7 @@ def _refusal(method: str, path: str, code: int, raw: bytes) -> ApiError:
         reason, message = status.get("reason") or "Unknown", status.get("message") or ""
     except (ValueError, AttributeError, TypeError):
         fields, reason, message = (), "Unknown", raw.decode(errors="replace")
-    return ApiError(method, path, code, reason, message, fields)
+    return ApiError(request, code, reason, message, fields)
 
 
 async def configuration(kubeconfig: str | None, context: str | None = None) -> Configuration:

@@ -55,8 +55,6 @@ class PodFacts:
     """Epoch seconds since when the main container runs, None while it does not."""
     job: str = ""
     """Name of the Job it belongs to, if any."""
-    cron_job_run: bool = False
-    """Its Job was made by a CronJob's schedule rather than by us."""
     said: str = ""
     """Termination message of the first container that failed, else of the last one that ended."""
     trouble: str = ""

@@ -1,0 +1,160 @@
+"""What do the watches show right now? The cache of children, fed by events and by our own writes.
+
+Both ways in compare resource versions, so that an event which was under way while we wrote never
+brings back what the object was before.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from hscjit_operator import metrics, names
+from hscjit_operator.model import facts
+from hscjit_operator.model.observed import Child, Stored
+from hscjit_operator.names import Key
+
+Name = tuple[str, str]
+"""Kind and name of a child."""
+
+
+class Children:
+    """Every child of every HSCJit, by owner, as digests and facts."""
+
+    def __init__(self, changed: Callable[[Key], None]) -> None:
+        """Call `changed` with the owner whenever an event brought news."""
+        self._changed = changed
+        self._by_owner: dict[Key, dict[Name, Child]] = {}
+        self._seen: dict[tuple[str, str | None], set[str]] = {}
+
+    def of(self, key: Key) -> Mapping[Name, Child]:
+        """Return the children of one HSCJit; a view that stays live."""
+        return self._by_owner.get(key, {})
+
+    def see(self, body: Mapping[str, Any]) -> None:
+        """Take an object from a watch or a list; tell its owner's queue if it is news."""
+        key = names.owner_of(dict(body))
+        if key is None:
+            return
+        for seen in self._listings(body["kind"], key.namespace):
+            seen.add(body["metadata"]["uid"])
+        if self._take(key, body):
+            self._changed(key)
+
+    def learn(self, body: Mapping[str, Any]) -> None:
+        """Take what our own write returned: no news to anybody."""
+        key = names.owner_of(dict(body))
+        if key is not None:
+            for seen in self._listings(body["kind"], key.namespace):
+                seen.add(body["metadata"]["uid"])
+            self._take(key, body)
+
+    def lose(self, body: Mapping[str, Any]) -> None:
+        """Take an object's end, or the loss of the label by which the watch selects it."""
+        key = names.owner_of(dict(body))
+        if key is None:
+            return
+        name = (body["kind"], body["metadata"]["name"])
+        known = self._by_owner.get(key, {}).get(name)
+        if known is not None and known.uid == body["metadata"]["uid"]:
+            self._drop(key, name)
+
+    def listing_began(self, kind: str, namespace: str | None) -> None:
+        """Note that a kind is listed anew: what the list does not show will have gone unseen."""
+        self._seen[kind, namespace] = set()
+
+    def listing_ended(self, kind: str, namespace: str | None) -> None:
+        """Drop what the list did not show.
+
+        A child dropped by mistake is read by name before it is applied, and found: no harm.
+        """
+        seen = self._seen.pop((kind, namespace), None)
+        if seen is None:
+            return
+        gone = [
+            (key, name)
+            for key, children in self._by_owner.items()
+            for name, child in children.items()
+            if name[0] == kind and namespace in (None, key.namespace) and child.uid not in seen
+        ]
+        for key, name in gone:
+            self._drop(key, name)
+
+    def forget(self, key: Key, name: Name) -> None:
+        """Drop one child that turned out not to be there."""
+        if self._by_owner.get(key, {}).pop(name, None) is not None:
+            metrics.CHILDREN.dec()
+
+    def _listings(self, kind: str, namespace: str) -> Iterator[set[str]]:
+        for scope in (None, namespace):
+            if (kind, scope) in self._seen:
+                yield self._seen[kind, scope]
+
+    def _take(self, key: Key, body: Mapping[str, Any]) -> bool:
+        children = self._by_owner.setdefault(key, {})
+        new = facts.child(body)
+        old = children.get((new.kind, new.name))
+        if old is not None and old.version >= new.version:
+            return False
+        children[new.kind, new.name] = new
+        metrics.CHILDREN.inc(old is None)
+        return old is None or not _alike(old, new)
+
+    def _drop(self, key: Key, name: Name) -> None:
+        children = self._by_owner[key]
+        del children[name]
+        if not children:
+            del self._by_owner[key]
+        metrics.CHILDREN.dec()
+        self._changed(key)
+
+
+def _alike(old: Child, new: Child) -> bool:
+    return (
+        old.uid == new.uid
+        and old.digest == new.digest
+        and old.facts == new.facts
+        and old.deleting == new.deleting
+        and old.owner_uid == new.owner_uid
+        and old.controller_uid == new.controller_uid
+    )
+
+
+class Apps:
+    """Every HSCJit as the watch shows it, or as our own status write returned it."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._stored: dict[Key, Stored] = {}
+
+    def __iter__(self) -> Iterator[Key]:
+        """Return the keys of all."""
+        return iter(tuple(self._stored))
+
+    def get(self, key: Key) -> Stored | None:
+        """Return the newest known body, None once it is gone."""
+        return self._stored.get(key)
+
+    def take(self, body: Mapping[str, Any]) -> Stored | None:
+        """Keep a body that is newer than the known one; return the one it replaced.
+
+        Returns the new one itself when there was none, and None when the body is no news.
+        """
+        metadata = body["metadata"]
+        key = Key(metadata["namespace"], metadata["name"])
+        known = self._stored.get(key)
+        version = int(metadata["resourceVersion"])
+        if known is not None and known.version >= version:
+            return None
+        kept = {k: v for k, v in metadata.items() if k != "managedFields"}
+        new = Stored({**body, "metadata": kept}, version)
+        self._stored[key] = new
+        metrics.OBJECTS.set(len(self._stored))
+        return known or new
+
+    def lose(self, key: Key, uid: str) -> bool:
+        """Forget an HSCJit that is gone; False when another of that name is already here."""
+        known = self._stored.get(key)
+        if known is not None and known.body["metadata"]["uid"] != uid:
+            return False
+        self._stored.pop(key, None)
+        metrics.OBJECTS.set(len(self._stored))
+        return True

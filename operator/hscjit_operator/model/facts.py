@@ -1,0 +1,168 @@
+"""What do we read of a child that the watch shows? From its body to the few facts that count."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from hscjit_operator import names
+from hscjit_operator.model import owned
+from hscjit_operator.model.observed import (
+    AutoscalerFacts,
+    Child,
+    ClaimFacts,
+    Facts,
+    JobFacts,
+    PlainFacts,
+    PodFacts,
+    Scaled,
+    ServiceFacts,
+)
+
+Body = Mapping[str, Any]
+
+_PLAIN: Final = PlainFacts()
+_SAID_AT_MOST: Final = 4096
+
+
+def child(body: Body) -> Child:
+    """Return a watched object as we keep it."""
+    metadata = body["metadata"]
+    owners = metadata.get("ownerReferences", ())
+    return Child(
+        kind=body["kind"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        version=int(metadata["resourceVersion"]),
+        owner_uid=metadata.get("labels", {}).get(names.LABEL_OWNER_UID, ""),
+        controller_uid=next((o["uid"] for o in owners if o.get("controller")), ""),
+        deleting="deletionTimestamp" in metadata,
+        digest=owned.digest(owned.held(body)),
+        facts=_FACTS.get(body["kind"], _plain)(body),
+    )
+
+
+def epoch(text: str | None) -> float | None:
+    """Return an RFC 3339 time as seconds since the epoch."""
+    return datetime.fromisoformat(text).timestamp() if text else None
+
+
+def condition(body: Body, name: str) -> Mapping[str, Any]:
+    """Return the condition of that type from an object's status, empty if it has none."""
+    found = (body.get("status") or {}).get("conditions") or ()
+    return next((c for c in found if c.get("type") == name), {})
+
+
+def _plain(_body: Body) -> Facts:
+    return _PLAIN
+
+
+def _scaled(body: Body) -> Facts:
+    spec, status = body["spec"], body.get("status") or {}
+    metadata = body["metadata"]
+    progressing = condition(body, "Progressing")
+    templates = spec.get("volumeClaimTemplates")
+    pinned = (names.ANNOTATION_IMAGE, names.ANNOTATION_TEMPLATE_VERSION)
+    annotations = metadata.get("annotations") or {}
+    updated = status.get("updatedReplicas", 0)
+    if templates is not None and status.get("currentRevision") == status.get("updateRevision"):
+        # A StatefulSet stops counting updated pods once no update is under way.
+        updated = status.get("currentReplicas", updated)
+    return Scaled(
+        desired=spec.get("replicas", 1),
+        ready=status.get("readyReplicas", 0),
+        updated=updated,
+        total=status.get("replicas", 0),
+        settled=status.get("observedGeneration", 0) >= metadata.get("generation", 1),
+        owns_replicas=owned.owns(body, "spec", "replicas"),
+        stuck=progressing.get("message", "") if progressing.get("status") == "False" else "",
+        annotations={key: annotations[key] for key in pinned if key in annotations},
+        claim_templates=claim_templates(templates) if templates else "",
+    )
+
+
+def claim_templates(templates: Any) -> str:
+    """Return a StatefulSet's claim templates as text that compares equal when they are."""
+    return json.dumps(owned.canonical(templates, "volumeClaimTemplates"), sort_keys=True)
+
+
+def _pod(body: Body) -> Facts:
+    spec, status, metadata = body["spec"], body.get("status") or {}, body["metadata"]
+    labels = metadata.get("labels") or {}
+    ready = condition(body, "Ready")
+    main = status.get("containerStatuses") or []
+    inits = status.get("initContainerStatuses") or []
+    running = (main[0].get("state") or {}).get("running") if main else None
+    job = next((o["name"] for o in metadata.get("ownerReferences", ()) if o["kind"] == "Job"), "")
+    return PodFacts(
+        component=labels.get(names.LABEL_COMPONENT, ""),
+        ip=status.get("podIP"),
+        node=spec.get("nodeName"),
+        phase=status.get("phase", "Pending"),
+        ready=ready.get("status") == "True",
+        ready_changed=epoch(ready.get("lastTransitionTime")),
+        started=epoch(running.get("startedAt")) if running else None,
+        job=job,
+        said=_said([*inits, *main]) if job else "",
+        trouble=_trouble(body, [*inits, *main]),
+    )
+
+
+def _said(containers: list[Mapping[str, Any]]) -> str:
+    """Return the message of the container that failed, else of the last one that ended."""
+    ended = [c["state"]["terminated"] for c in containers if "terminated" in c.get("state", {})]
+    failed = [end for end in ended if end.get("exitCode")]
+    told = failed[:1] or ended[-1:]
+    return (told[0].get("message") or "")[:_SAID_AT_MOST] if told else ""
+
+
+def _trouble(body: Body, containers: list[Mapping[str, Any]]) -> str:
+    """Return why a pod is not getting anywhere, empty for the usual first seconds."""
+    for container in containers:
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
+            return f"{waiting['reason']}: {waiting.get('message', '')}"[:256].rstrip(": ")
+    scheduled = condition(body, "PodScheduled")
+    if scheduled.get("status") == "False":
+        return f"{scheduled.get('reason')}: {scheduled.get('message', '')}"[:256]
+    return ""
+
+
+def _job(body: Body) -> Facts:
+    for outcome in ("Complete", "Failed"):
+        found = condition(body, outcome)
+        if found.get("status") == "True":
+            at = epoch(found.get("lastTransitionTime"))
+            return JobFacts(outcome, at, f"{found.get('reason')}: {found.get('message')}")
+    return JobFacts("", None, "")
+
+
+def _autoscaler(body: Body) -> Facts:
+    status = body.get("status") or {}
+    active = condition(body, "ScalingActive")
+    return AutoscalerFacts(
+        current=status.get("currentReplicas", 0),
+        desired=status.get("desiredReplicas", 0),
+        active={"True": True, "False": False}.get(active.get("status", "")),
+        message=active.get("message", "") if active.get("status") == "False" else "",
+    )
+
+
+def _claim(body: Body) -> Facts:
+    return ClaimFacts((body.get("status") or {}).get("phase", "Pending"))
+
+
+def _service(body: Body) -> Facts:
+    ip = body["spec"].get("clusterIP")
+    return ServiceFacts(ip if ip not in (None, "", "None") else None)
+
+
+_FACTS: Final = {
+    "Deployment": _scaled,
+    "StatefulSet": _scaled,
+    "Pod": _pod,
+    "Job": _job,
+    "HorizontalPodAutoscaler": _autoscaler,
+    "PersistentVolumeClaim": _claim,
+    "Service": _service,
+}
