@@ -1,0 +1,1 @@
+"""From passages to an answer, and from an answer to every pod, each frame once."""

@@ -1,0 +1,1 @@
+"""Which products are there, and which one does a customer mean?"""

@@ -1,0 +1,133 @@
+"""Where does the catalogue come from, and how does it change under a running process?
+
+A folder of `*.json` files is read whole or not at all. It is looked at every `POLL_S`; a change is
+read and indexed in a thread and swapped in at once. What can't be read leaves the old catalogue in
+place, and `error` says why.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from hscjit_app.catalog import products
+from hscjit_app.catalog.products import Product
+from hscjit_app.errors import CatalogError, ProductNotFound
+
+log = structlog.get_logger(__name__)
+
+POLL_S = 2.0
+MAX_FILE_BYTES = 64 * 1024 * 1024
+
+Signature = tuple[tuple[str, str, int, int], ...]
+"""(name, real path, modification time in ns, size) of each file: a mounted ConfigMap changes by
+moving a symlink, so the real path tells what times can't."""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """One consistent state of all products, with its index."""
+
+    products: dict[str, Product] = field(default_factory=dict)
+    index: Any = None
+    """A `matching.Predictor`; None only while there is no product."""
+
+    def get(self, product_id: str) -> Product:
+        """Return one product; raises `ProductNotFound`."""
+        product = self.products.get(product_id)
+        if product is None:
+            raise ProductNotFound(product_id)
+        return product
+
+
+def bundled() -> Path:
+    """Return the folder of the sample catalogue inside the package."""
+    return Path(str(resources.files("hscjit_app.catalog"))) / "sample"
+
+
+def load(folder: Path) -> Catalogue:
+    """Read a folder whole; raises `CatalogError` naming file and field."""
+    return _indexed(products.unique(_read(folder)))
+
+
+def signature(folder: Path) -> Signature:
+    """Return what changes when any file does; () for an unreadable folder."""
+    try:
+        return tuple(
+            (path.name, str(path.resolve()), (stat := path.stat()).st_mtime_ns, stat.st_size)
+            for path in _files(folder)
+        )
+    except OSError:
+        return ()
+
+
+class CatalogStore:
+    """The catalogue this process answers from, kept up with its folder."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder or bundled()
+        self._signature: Signature | None = None
+        self.current = Catalogue()
+        """Replaced as a whole: who needs two looks to agree takes it once."""
+        self.error: str | None = None
+        """Why the files on disk are not what is served; None = they are."""
+
+    @property
+    def loaded(self) -> bool:
+        """True once any catalogue has been read."""
+        return self.current.index is not None
+
+    async def refresh(self) -> bool:
+        """Look at the folder and read it if it changed; True = a new catalogue is served."""
+        seen = await asyncio.to_thread(signature, self._folder)
+        if seen == self._signature:
+            return False
+        self._signature = seen
+        try:
+            self.current = await asyncio.to_thread(load, self._folder)
+        except CatalogError as e:
+            self.error = e.message
+            log.warning("Catalogue can't be read, keeping the old one", reason=e.message)
+            return False
+        self.error = None
+        log.info("Loaded catalogue", products=len(self.current.products), files=len(seen))
+        return True
+
+    async def follow(self) -> None:
+        """Refresh until cancelled."""
+        while True:
+            await asyncio.sleep(POLL_S)
+            await self.refresh()
+
+
+def _files(folder: Path) -> list[Path]:
+    # Hidden entries are the machinery of a mounted ConfigMap (`..data`), not catalogues.
+    return sorted(p for p in folder.glob("*.json") if not p.name.startswith("."))
+
+
+def _read(folder: Path) -> Iterable[tuple[str, Product]]:
+    files = _files(folder)
+    if not files:
+        raise CatalogError(f"{folder.name}: holds no *.json file, expected one per brand")
+    for path in files:
+        try:
+            size = path.stat().st_size
+            if size > MAX_FILE_BYTES:
+                raise CatalogError(f"{path.name}: {size} bytes, expected at most {MAX_FILE_BYTES}")
+            text = path.read_bytes()
+        except OSError as e:
+            raise CatalogError(f"{path.name}: can't be read: {e.strerror}") from e
+        for product in products.parse(path.name, text):
+            yield path.name, product
+
+
+def _indexed(found: dict[str, Product]) -> Catalogue:
+    if not found:
+        raise CatalogError("The catalogue's files hold no product at all, expected at least one")
+    from hscjit_app.catalog.matching import FuzzyIndex  # noqa: PLC0415 numpy: not while importing
+
+    return Catalogue(found, FuzzyIndex(list(found.values())))

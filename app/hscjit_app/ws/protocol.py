@@ -1,0 +1,210 @@
+"""The whole wire format of `/ws`: JSON text frames, one model a message.
+
+A frame with an `id` and a `seq` belongs to an answer and is durable: whoever reconnects with
+`hello {session, last_id}` gets every later one once, on any pod. `last_id` is `<id>.<seq>` of the
+last such frame received; `seq` counts from 1 without gaps. The other frames are of the moment.
+
+    client: hello, typing, query, lock_and_query
+    server: welcome, prediction, status*, answer_chunk*, answer_restart*, context*, answer_done*,
+            error(*)                                    (* = durable; error when it ends an answer)
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+VERSION = 1
+MAX_MESSAGE_BYTES = 16 * 1024
+"""A larger message is answered with an error; beyond four times that the connection ends."""
+MAX_TYPED = 256
+MAX_QUESTION = 2000
+MAX_ID = 200
+
+CLOSE_MOVING = 1012
+"""Service restart: reconnect at once, another pod answers."""
+CLOSE_POLICY = 1008
+"""Abuse: too many messages that were refused."""
+CLOSE_IDLE = 1000
+
+
+class _In(BaseModel):
+    """What a client sends; a field we don't know is an error, so that none is ignored silently."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Hello(_In):
+    """Opens or resumes a conversation."""
+
+    type: Literal["hello"]
+    version: Literal[1]
+    session: str | None = Field(default=None, max_length=MAX_ID)
+    """From an earlier `welcome`; absent = a new conversation."""
+    last_id: str | None = Field(default=None, max_length=MAX_ID, pattern=r"^[0-9a-z]+\.\d{1,9}$")
+    """The last durable frame received; absent = everything still kept is sent again."""
+
+
+class Typing(_In):
+    """The text in the box after a keystroke; only the newest is answered."""
+
+    type: Literal["typing"]
+    content: str = Field(max_length=MAX_TYPED)
+
+
+class Query(_In):
+    """A question, about `product_id`, else the locked product, else the one the text names."""
+
+    type: Literal["query"]
+    query: str = Field(min_length=1, max_length=MAX_QUESTION)
+    product_id: str | None = Field(default=None, min_length=1, max_length=MAX_ID)
+
+
+class LockAndQuery(_In):
+    """A question that also settles which product the next ones are about."""
+
+    type: Literal["lock_and_query"]
+    product_id: str = Field(min_length=1, max_length=MAX_ID)
+    query: str = Field(min_length=1, max_length=MAX_QUESTION)
+
+
+ClientMessage = Annotated[Hello | Typing | Query | LockAndQuery, Field(discriminator="type")]
+CLIENT_MESSAGE: TypeAdapter[Hello | Typing | Query | LockAndQuery] = TypeAdapter(ClientMessage)
+
+
+class _Out(BaseModel):
+    """What the server sends."""
+
+    model_config = ConfigDict(frozen=True)
+
+    def encode(self) -> str:
+        """Return the frame's text; what is not set is left out."""
+        return self.model_dump_json(exclude_none=True)
+
+
+class _Durable(_Out):
+    """A frame of an answer; `id` and `seq` are filled in when it is appended to the stream."""
+
+    id: str = ""
+    seq: int = 0
+
+
+class ProductOut(_Out):
+    """A product as the wire shows it."""
+
+    id: str
+    name: str
+    category: str
+
+
+class BrandOut(_Out):
+    """A brand as the wire shows it."""
+
+    id: str
+    name: str
+    website: str
+
+
+class PredictionContext(_Out):
+    """What helps a person to tell candidates apart."""
+
+    production_country: str
+    has_manual: bool
+
+
+class Candidate(_Out):
+    """One product that may be meant; confidence as `catalog.matching` defines it."""
+
+    product: ProductOut
+    brand: BrandOut
+    context: PredictionContext
+    confidence: float
+    match_text: str
+
+
+class RelatedItem(_Out):
+    """A product that goes with this one; `name` is absent if the catalogue doesn't hold it."""
+
+    id: str
+    type: str
+    label: str
+    name: str | None = None
+
+
+class SourceOut(_Out):
+    """A page an answer rests on."""
+
+    title: str
+    url: str
+    page: int | None = None
+
+
+class Welcome(_Out):
+    """The conversation is open; `session` is its secret."""
+
+    type: Literal["welcome"] = "welcome"
+    session: str
+    resumed: bool
+    """False = this is a new conversation (also when the session offered was not valid)."""
+
+
+class Prediction(_Out):
+    """Who may be meant by `content`, best first."""
+
+    type: Literal["prediction"] = "prediction"
+    content: str
+    data: list[Candidate]
+
+
+class Status(_Durable):
+    """How far an answer is; without `id`: what becomes of the connection (`moving`)."""
+
+    type: Literal["status"] = "status"
+    state: Literal["accepted", "fetching", "reading", "moving"]
+    message: str
+    query: str | None = None
+    """With `accepted`: the question, so that a page that was reloaded can show it."""
+    product: ProductOut | None = None
+
+
+class AnswerChunk(_Durable):
+    """The next piece of an answer; pieces are joined as they are."""
+
+    type: Literal["answer_chunk"] = "answer_chunk"
+    content: str
+
+
+class AnswerRestart(_Durable):
+    """Forget this answer's chunks so far: it begins anew."""
+
+    type: Literal["answer_restart"] = "answer_restart"
+
+
+class Context(_Durable):
+    """What an answer rests on and what goes with the product; no source = the answer has none."""
+
+    type: Literal["context"] = "context"
+    brand: BrandOut
+    related_items: list[RelatedItem]
+    sources: list[SourceOut]
+
+
+class AnswerDone(_Durable):
+    """The answer is complete."""
+
+    type: Literal["answer_done"] = "answer_done"
+
+
+class Error(_Out):
+    """Something was refused or went wrong; with `id` and `seq` it is an answer's last frame."""
+
+    type: Literal["error"] = "error"
+    code: str
+    message: str
+    retry_after: float | None = None
+    """Seconds; absent = trying again changes nothing."""
+    id: str | None = None
+    seq: int | None = None
+
+
+AnswerFrame = Status | AnswerChunk | AnswerRestart | Context | AnswerDone | Error
+LAST_FRAMES = ("answer_done", "error")
