@@ -4,6 +4,7 @@ The API uses `Database` (async). Worker processes use `sync_engine`, because a C
 plain function. Both speak to Postgres with psycopg 3, and to one SQLite file in development.
 """
 
+import asyncio
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, make_url, text
@@ -37,6 +38,14 @@ class Database:
     async def close(self) -> None:
         """Give every connection back."""
         await self.engine.dispose()
+
+
+async def prepare(settings: Settings) -> None:
+    """Make the SQLite file's tables; with a server the migration Job has done it already."""
+    if settings.sqlite:
+        from hscjit_app.db import migrate  # noqa: PLC0415  # Alembic is needed here alone
+
+        await asyncio.to_thread(migrate.upgrade, settings, wait_s=0)
 
 
 def sync_engine(settings: Settings, pool_size: int = 1, max_overflow: int = 1) -> Engine:

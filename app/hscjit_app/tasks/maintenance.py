@@ -1,0 +1,60 @@
+"""Tasks nobody asks for: proof that a worker consumes, and manuals read again in time."""
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from celery.worker.request import Request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from hscjit_app import broker
+from hscjit_app.broker import celery
+from hscjit_app.db import outbox
+from hscjit_app.db.models import Manual
+from hscjit_app.manuals import ingest
+from hscjit_app.metrics import WORKER_HEARTBEAT
+from hscjit_app.tasks import runner
+
+HEARTBEAT = "maintenance.heartbeat"
+REFRESH = "maintenance.refresh_manuals"
+_REFRESH_BATCH = 100
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class HeartbeatRequest(Request):  # type: ignore[misc]  # Celery has no types
+    """Notes in the worker's parent process that a heartbeat went all the way through the pool."""
+
+    def on_success(self, failed__retval__runtime: Any, **kwargs: Any) -> Any:
+        """Called by Celery in the parent, whatever the pool is."""
+        WORKER_HEARTBEAT.labels(broker.settings().pod).set_to_current_time()
+        return super().on_success(failed__retval__runtime, **kwargs)
+
+
+@celery.task(name=HEARTBEAT, Request=HeartbeatRequest, acks_late=False)
+def heartbeat() -> None:
+    """Do nothing: being consumed is the message."""
+
+
+@celery.task(name=REFRESH)
+def refresh_manuals(slot: str) -> None:
+    """Ask again for manuals older than their time to live; a slot of the schedule counts once."""
+    key = f"{REFRESH}/{slot}"
+    with Session(runner.engine()) as session, session.begin():
+        outbox.enqueue(session, key, REFRESH, {"slot": slot}, once=True)
+    runner.run(key, _refresh)
+
+
+def _refresh(_args: dict[str, Any]) -> runner.Done:
+    """Leave a pending row for each; the sweeper sends them."""
+
+    def store(session: Session) -> None:
+        oldest = outbox.clock(session) - timedelta(seconds=broker.settings().manuals_cache_ttl_s)
+        stale = select(Manual).where(Manual.fetched_at < oldest).limit(_REFRESH_BATCH)
+        for manual in session.scalars(stale).all():
+            wanted = ingest.Wanted(manual.product_id, manual.url, manual.title)
+            outbox.enqueue(session, wanted.key, ingest.TASK, asdict(wanted), send_now=False)
+
+    return runner.Done(result={}, store=store)
