@@ -48,6 +48,9 @@ LABEL_OWNER_UID: Final = f"{GROUP}/owner-uid"
 OWNED: Final = {LABEL_MANAGED_BY: MANAGER}
 """Selects, on the server, every child of every HSCJit."""
 
+OPERATOR: Final = {LABEL_NAME: "hscjit-operator"}
+"""Selects the operator's own pods; the chart sets it, the network policies let them in."""
+
 ANNOTATION_PAUSED: Final = f"{GROUP}/paused"
 ANNOTATION_PAUSED_UNTIL: Final = f"{GROUP}/paused-until"
 ANNOTATION_PAUSED_REASON: Final = f"{GROUP}/paused-reason"

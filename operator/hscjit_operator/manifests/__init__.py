@@ -2,12 +2,17 @@
 
 from hscjit_operator.manifests import (
     api,
+    autoscaling,
+    backup,
     beat,
     config,
+    disruption,
     identities,
     migration,
+    network_policy,
     postgres,
     redis,
+    restore,
     secret,
     services,
     storage,
@@ -35,7 +40,11 @@ def desired(app: HSCJit, inputs: Inputs) -> list[Manifest]:
         postgres.stateful_set(app, inputs),
         *redis.stateful_sets(app, inputs),
         migration.migration(app, inputs),
+        restore.restore(app, inputs),
         *_workload(app, inputs),
+        *disruption.disruption_budgets(app),
+        *network_policy.network_policies(app, inputs),
+        *_recurring(app, inputs),
     ]
     return [child for child in optional if child is not None]
 
@@ -51,4 +60,15 @@ def complete(inputs: Inputs) -> bool:
 def _workload(app: HSCJit, inputs: Inputs) -> list[Manifest | None]:
     if not complete(inputs):
         return []
-    return [api.api(app, inputs), worker.worker(app, inputs), beat.beat(app, inputs)]
+    return [
+        api.api(app, inputs),
+        worker.worker(app, inputs),
+        beat.beat(app, inputs),
+        autoscaling.autoscaler(app, inputs),
+    ]
+
+
+def _recurring(app: HSCJit, inputs: Inputs) -> list[Manifest | None]:
+    if not complete(inputs):
+        return []
+    return [backup.backup(app, inputs), backup.cleanup(app, inputs)]

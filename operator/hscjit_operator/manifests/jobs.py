@@ -6,11 +6,11 @@ from typing import Any
 from hscjit_operator import names
 from hscjit_operator.manifests import pods
 from hscjit_operator.manifests.identities import JOB
-from hscjit_operator.manifests.meta import Manifest
+from hscjit_operator.manifests.meta import Manifest, metadata
 from hscjit_operator.model.spec import HSCJit
 from hscjit_operator.model.workload import Resources, resources
 
-SMALL = resources(("50m", "128Mi"), ("1", "512Mi"))
+_RESOURCES = resources(("50m", "128Mi"), ("1", "512Mi"))
 """What a job's container takes: its work is moving files and asking the database."""
 
 CLAIM_USERS = (names.BACKUP, names.CLEANUP, names.RESTORE)
@@ -61,17 +61,18 @@ def app_container(
     keys: Sequence[str],
     command: list[str],
     env: Sequence[Manifest] = (),
-    wanted: Resources = SMALL,
+    configured: bool = False,
 ) -> Manifest:
-    """Return a container that runs one of the app's jobs."""
+    """Return a container that runs one of the app's jobs; `configured` as API and worker are."""
     return pods.container(
         name,
         image,
         volumes=volumes,
-        resources=pods.with_disk(wanted, "256Mi"),
+        resources=pods.with_disk(_RESOURCES, "256Mi"),
         imagePullPolicy=app.image.pull_policy,
         command=command,
         env=[*env, *pods.app_variables(app, JOB, keys)],
+        **({"envFrom": pods.shared_config(app)} if configured else {}),
         # A job that died before it could speak still says its last lines.
         terminationMessagePolicy="FallbackToLogsOnError",
     )
@@ -84,19 +85,50 @@ def tool_container(
     volumes: Sequence[pods.Volume],
     script: str,
     env: Sequence[Manifest] = (),
-    wanted: Resources = SMALL,
+    wanted: Resources | None = None,
 ) -> Manifest:
     """Return a container that runs a short script with the tools of a database's image."""
     return pods.container(
         name,
         image,
         volumes=volumes,
-        resources=pods.with_disk(wanted, "256Mi"),
+        resources=pods.with_disk(wanted or _RESOURCES, "256Mi"),
         imagePullPolicy="IfNotPresent",
         command=pods.shell(script),
         env=list(env),
         terminationMessagePolicy="FallbackToLogsOnError",
     )
+
+
+def cron_job(
+    app: HSCJit,
+    component: str,
+    *,
+    schedule: str,
+    time_zone: str,
+    suspend: bool,
+    spec: Manifest,
+) -> Manifest:
+    """Return a recurring Job; its Jobs carry the labels too, also one that a person makes of it."""
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": metadata(app, component),
+        "spec": {
+            "schedule": schedule,
+            "timeZone": time_zone,
+            "suspend": suspend,
+            "concurrencyPolicy": "Forbid",
+            # A run that the cluster slept through is made up for within the hour, not later.
+            "startingDeadlineSeconds": 3600,
+            "successfulJobsHistoryLimit": 1,
+            "failedJobsHistoryLimit": 3,
+            "jobTemplate": {
+                "metadata": {"labels": names.labels(app.name, component, app.uid)},
+                "spec": spec,
+            },
+        },
+    }
 
 
 def _beside_claim_users(app: HSCJit) -> Manifest:

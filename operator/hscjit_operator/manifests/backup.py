@@ -1,0 +1,142 @@
+"""How is a backup made, and what is cleaned up?
+
+The backup's pod works in `.partial-<stamp>` on the claim: each dump beside what its tool said
+(`<dump>.log`). A dump that failed is absent, and its log stays; so the last container, which
+seals the folder, is always there to report what went wrong.
+"""
+
+from hscjit_operator import names
+from hscjit_operator.manifests import jobs, pods
+from hscjit_operator.manifests.meta import Manifest
+from hscjit_operator.manifests.redis import AUTHENTICATED
+from hscjit_operator.manifests.secret import DATABASE
+from hscjit_operator.model.inputs import Inputs
+from hscjit_operator.model.spec import HSCJit
+
+POSTGRES_DUMP = "postgres.dump"
+REDIS_DUMP = "redis-queue.rdb"
+
+_STAMP = "/handover/stamp"
+_HANDOVER = pods.scratch("handover", "/handover", "1Mi")
+_PARTIAL = f'{pods.BACKUPS_DIR}/.partial-"$(cat {_STAMP})"'
+
+PG_SERVICE = [
+    {"name": "PGSERVICE", "value": DATABASE},
+    {"name": "PGSERVICEFILE", "value": f"{pods.SECRETS_DIR}/pg_service.conf"},
+]
+"""How libpq's tools find the database and its password, from a file."""
+
+# The first container names the backup; the next two read the name.
+_DUMP_POSTGRES = f"""\
+set -eu
+date -u +%Y%m%dT%H%M%SZ >{_STAMP}
+mkdir {_PARTIAL}
+cd {_PARTIAL}
+pg_dump --format=custom --file={POSTGRES_DUMP} 2>{POSTGRES_DUMP}.log || rm -f {POSTGRES_DUMP}
+cat {POSTGRES_DUMP}.log >&2
+"""
+
+
+def _dump_redis(app: HSCJit) -> str:
+    host = names.child(app.name, names.REDIS_QUEUE)
+    return f"""\
+set -eu
+cd {_PARTIAL}
+export {AUTHENTICATED}
+redis-cli -h {host} --rdb {REDIS_DUMP} 2>{REDIS_DUMP}.log || rm -f {REDIS_DUMP}
+cat {REDIS_DUMP}.log >&2
+"""
+
+
+_SEAL = f"exec python -m hscjit_app.jobs.backup_seal {_PARTIAL}"
+
+
+def backup(app: HSCJit, inputs: Inputs) -> Manifest | None:
+    """Return the CronJob that makes backups; None while `backup.enabled` is off."""
+    wanted = app.backup
+    if not wanted.enabled:
+        return None
+    claim = backups_volume(app)
+    tools = pods.secret_files(app, ["pg_service.conf", "redis-password", *_SEAL_KEYS])
+    volumes = [claim, _HANDOVER, tools, pods.tmp("64Mi")]
+    dumps = [
+        jobs.tool_container(
+            "postgres",
+            inputs.postgres_image,
+            volumes=volumes,
+            script=_DUMP_POSTGRES,
+            env=PG_SERVICE,
+        ),
+        jobs.tool_container("redis", inputs.redis_image, volumes=volumes, script=_dump_redis(app)),
+    ]
+    seal = jobs.app_container(
+        app,
+        "seal",
+        inputs.image,
+        volumes=volumes,
+        keys=_SEAL_KEYS,
+        command=pods.shell(_SEAL),
+        env=_retention(app),
+    )
+    return jobs.cron_job(
+        app,
+        names.BACKUP,
+        schedule=wanted.schedule,
+        time_zone=wanted.time_zone,
+        # A restore reads the claim and rewrites what would be dumped.
+        suspend=wanted.suspend or inputs.stopped,
+        spec=jobs.job_spec(
+            app,
+            names.BACKUP,
+            volumes,
+            deadline_s=3600,
+            retries=2,
+            init_containers=dumps,
+            containers=[seal],
+        ),
+    )
+
+
+_SEAL_KEYS = ("database-url",)
+
+
+def cleanup(app: HSCJit, inputs: Inputs) -> Manifest:
+    """Return the CronJob that removes what is too old: rows, stream entries, backups."""
+    keys = ("database-url", "redis-cache-url", "redis-queue-url")
+    volumes = [pods.secret_files(app, keys), pods.tmp("16Mi")]
+    if app.backup.enabled:
+        volumes.append(backups_volume(app))
+    container = jobs.app_container(
+        app,
+        names.CLEANUP,
+        inputs.image,
+        volumes=volumes,
+        keys=keys,
+        command=["python", "-m", "hscjit_app.jobs.cleanup"],
+        env=_retention(app) if app.backup.enabled else (),
+        configured=True,
+    )
+    return jobs.cron_job(
+        app,
+        names.CLEANUP,
+        schedule=app.maintenance.cleanup_schedule,
+        time_zone="Etc/UTC",
+        suspend=inputs.stopped,
+        spec=jobs.job_spec(
+            app, names.CLEANUP, volumes, deadline_s=1800, retries=2, containers=[container]
+        ),
+    )
+
+
+def backups_volume(app: HSCJit) -> pods.Volume:
+    """Return the claim for backups as a pod mounts it."""
+    return pods.claim("backups", names.child(app.name, names.BACKUP), pods.BACKUPS_DIR)
+
+
+def _retention(app: HSCJit) -> list[Manifest]:
+    kept = app.backup.retention
+    return [
+        {"name": "HSCJIT_BACKUP_DIR", "value": pods.BACKUPS_DIR},
+        {"name": "HSCJIT_BACKUP_KEEP_LAST", "value": str(kept.keep_last)},
+        {"name": "HSCJIT_BACKUP_KEEP_DAILY", "value": str(kept.keep_daily)},
+    ]
