@@ -63,9 +63,7 @@ def support(kubectl: Kubectl) -> Support:
     """The example with an empty spec, applied and waited for as a user does."""
     started = time.monotonic()
     kubectl.apply(example("minimal.yaml", name="support"))
-    kubectl.run(
-        "wait", "--for=condition=Ready", "hscjit/support", "--timeout=180s", timeout_s=200
-    )
+    kubectl.run("wait", "--for=condition=Ready", "hscjit/support", "--timeout=180s", timeout_s=200)
     return Support("support", time.monotonic() - started)
 
 

@@ -73,4 +73,6 @@ def test_the_pods_run_as_the_strictest_namespace_wants(kubectl: Kubectl, support
     assert refused == ""
     pods = kubectl.list("pods", f"app.kubernetes.io/instance={support.name}")
     assert pods
-    assert all(not status["restartCount"] for p in pods for status in p["status"]["containerStatuses"])
+    assert all(
+        not status["restartCount"] for p in pods for status in p["status"]["containerStatuses"]
+    )

@@ -8,7 +8,13 @@ from tests.e2e.kubectl import Kubectl, eventually, uid
 
 @pytest.mark.parametrize(
     ("kind", "suffix"),
-    [("service", "api"), ("configmap", "config"), ("hpa", "api"), ("pdb", "api"), ("cronjob", "backup")],
+    [
+        ("service", "api"),
+        ("configmap", "config"),
+        ("hpa", "api"),
+        ("pdb", "api"),
+        ("cronjob", "backup"),
+    ],
     ids=lambda value: value,
 )
 def test_a_deleted_child_comes_back(

@@ -26,8 +26,10 @@ def test_lost_volumes_are_restored_from_the_backup(
 ) -> None:
     eventually(
         "the backup reported",
-        lambda: condition(kubectl.get("hscjit", support.name), "BackupSucceeded").get("status")
-        == "True",
+        lambda: (
+            condition(kubectl.get("hscjit", support.name), "BackupSucceeded").get("status")
+            == "True"
+        ),
         timeout_s=20,
     )
     session = next(f["session"] for f in backed_up if f["type"] == "welcome")
@@ -67,13 +69,25 @@ def restore(cluster: Cluster, kubectl: Kubectl, support: Support) -> str:
 
     done = subprocess.run(
         [
-            sys.executable, "-m", "hscjit_operator.cli", "restore", support.name,
-            "-n", kubectl.namespace, "--from", "latest", "--wait",
+            sys.executable,
+            "-m",
+            "hscjit_operator.cli",
+            "restore",
+            support.name,
+            "-n",
+            kubectl.namespace,
+            "--from",
+            "latest",
+            "--wait",
         ],  # fmt: skip
         capture_output=True,
         text=True,
         timeout=240,
-        env={"KUBECONFIG": str(cluster.kubeconfig), "PYTHONPATH": str(OPERATOR), "PATH": "/usr/bin"},
+        env={
+            "KUBECONFIG": str(cluster.kubeconfig),
+            "PYTHONPATH": str(OPERATOR),
+            "PATH": "/usr/bin",
+        },
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -1,0 +1,48 @@
+"""How are two things timed fairly? In turns, with the median of the pairs as the result."""
+
+import json
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import NamedTuple
+
+
+class Pair(NamedTuple):
+    """Median CPU seconds of one call of ours and of the peer's."""
+
+    ours: float
+    peer: float
+
+
+def interleaved(ours: Callable[[], object], peer: Callable[[], object], pairs: int = 5) -> Pair:
+    """Run ours and the peer's in turns and return the median CPU seconds of each.
+
+    CPU time and not wall time: on a machine with few cores a neighbour would swing the ratio.
+    """
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(pairs):
+        for run, kept in zip((ours, peer), times, strict=True):
+            started = time.process_time()
+            run()
+            kept.append(time.process_time() - started)
+    return Pair(median(times[0]), median(times[1]))
+
+
+def report(bench: str, figure: str, unit: str, peer: str, pair: Pair, goal: float) -> bool:
+    """Print one result as a JSON line; `goal` is the ratio ours/peer that must not be passed."""
+    ratio = pair.ours / pair.peer
+    line = {
+        "bench": bench,
+        "figure": figure,
+        "unit": unit,
+        "ours": pair.ours,
+        "peer": peer,
+        "peer_value": pair.peer,
+        "ratio": ratio,
+        "goal": goal,
+        "met": ratio <= goal,
+    }
+    print(
+        json.dumps({k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in line.items()})
+    )
+    return ratio <= goal
