@@ -19,8 +19,10 @@ class Scaled:
     """Pods of the newest template."""
     total: int
     """All pods, those of older templates included."""
-    settled: bool
-    """The controller has seen the newest spec: the numbers above are about it."""
+    generation: int
+    """How often the spec was changed, by whomever."""
+    seen: int
+    """The generation that the numbers above are about."""
     owns_replicas: bool
     """Our main apply holds `spec.replicas`."""
     stuck: str = ""
@@ -31,13 +33,9 @@ class Scaled:
     """A StatefulSet's volumeClaimTemplates as canonical JSON: they can never change."""
 
     @property
-    def rolled_out(self) -> bool:
-        """Every wanted pod is of the newest template and ready, and no other is left."""
-        return (
-            self.settled
-            and self.updated == self.desired == self.total
-            and self.ready >= self.desired
-        )
+    def rolling(self) -> bool:
+        """Pods of an older template are still there, or of the newest there are none yet."""
+        return self.updated < self.total or (self.desired > 0 and self.updated == 0)
 
 
 @dataclass(frozen=True, slots=True)
