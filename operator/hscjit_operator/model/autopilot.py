@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hscjit_operator.model.autopilot_spec import Mode
+
 if TYPE_CHECKING:
     from hscjit_operator.model.spec import HSCJit
     from hscjit_operator.names import Key
@@ -96,14 +98,6 @@ class Action(StrEnum):
     LOWER_WORKERS = "LowerWorkers"
 
 
-class Mode(StrEnum):
-    """Whether decisions are done, only written down, or not made at all."""
-
-    ACT = "Act"
-    OBSERVE = "Observe"
-    OFF = "Off"
-
-
 @dataclass(frozen=True, slots=True)
 class Decision:
     """One thing the autopilot does, would do (Observe), or refuses to do (`refused_because`)."""
@@ -123,7 +117,7 @@ class Decision:
     """When it is judged; 0 for a refusal, which is not."""
     refused_because: str | None = None
     """CamelCase: DependencyDown, DisruptionBudget…; None when nothing stands against it."""
-    mode: Mode = Mode.ACT
+    mode: Mode = "Act"
 
 
 @dataclass(frozen=True, slots=True)
