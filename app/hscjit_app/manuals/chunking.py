@@ -6,13 +6,16 @@ it can, and repeats the heading it stands under, so that "Kick" is found beside 
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 MAX_CHARACTERS = 700
 """A passage is at most this long: three to six sentences."""
 _HEADING_MAX = 70
 _WORTH_A_PASSAGE = 150
+_ENOUGH_PAGES = 4
+_MOST = 0.6
 _MIN_LETTERS = 3
 _SENTENCE_END = re.compile(r"(?<=[.!?:;])\s+")
 _INVISIBLE = {"Cf", "Cc", "Cs", "Co"}
@@ -28,7 +31,13 @@ class Passage:
 
 def chunk(pages: Iterable[tuple[int, str]]) -> list[Passage]:
     """Cut (page number, text) pairs into passages, in reading order."""
-    return [Passage(number, text) for number, page in pages for text in _page(page)]
+    read = [(number, list(_lines(clean(page)))) for number, page in pages]
+    furniture = _furniture([lines for _, lines in read])
+    return [
+        Passage(number, text)
+        for number, lines in read
+        for text in _page([line for line in lines if _shape(line) not in furniture])
+    ]
 
 
 def clean(text: str) -> str:
@@ -38,15 +47,27 @@ def clean(text: str) -> str:
     return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in _INVISIBLE)
 
 
-def _page(text: str) -> Iterator[str]:
+def _furniture(pages: Sequence[Sequence[str]]) -> set[str]:
+    """Return the shapes of lines that stand on most pages: running heads, feet and notices."""
+    if len(pages) < _ENOUGH_PAGES:
+        return set()
+    seen = Counter(shape for lines in pages for shape in {_shape(line) for line in lines})
+    return {shape for shape, count in seen.items() if count > len(pages) * _MOST}
+
+
+def _shape(line: str) -> str:
+    """Page numbers differ where all else is the same."""
+    return "".join(c for c in line if not c.isdigit())
+
+
+def _page(lines: Sequence[str]) -> Iterator[str]:
     """Gather lines under their headings until a passage is full."""
-    lines = list(_lines(clean(text)))
     heading, gathered = "", ""
     for at, line in enumerate(lines):
         after = lines[at + 1] if at + 1 < len(lines) else ""
         if _is_heading(line, gathered, after):
             if len(gathered) < _WORTH_A_PASSAGE and (heading or gathered):
-                gathered = f"{gathered}\n{line}" if gathered else line  # a list of short items
+                gathered = f"{gathered.rstrip()}\n{line}\n".lstrip()  # a short item
                 continue
             if gathered:
                 yield _joined(heading, gathered)
@@ -63,13 +84,13 @@ def _page(text: str) -> Iterator[str]:
 
 def _glue(before: str, piece: str) -> str:
     """Put a wrapped line back into its sentence; keep the break after a whole one."""
-    if not before:
+    if not before or before[-1] == "\n":
         return ""
     return "\n" if before[-1] in ".!?:" and not piece[0].islower() else " "
 
 
 def _joined(heading: str, body: str) -> str:
-    return f"{heading}\n{body}" if heading and body else heading or body
+    return f"{heading}\n{body}".strip()
 
 
 def _lines(text: str) -> Iterator[str]:
@@ -91,7 +112,7 @@ def _is_heading(line: str, before: str, after: str) -> bool:
         len(line) <= _HEADING_MAX
         and not first.islower()
         and line[-1] not in ".,;:!?-"
-        and (not before or before[-1] in ".!?:" or "\n" in before[-_HEADING_MAX:])
+        and (not before or before[-1] in ".!?:\n")
         and not after[:1].islower()
     )
 

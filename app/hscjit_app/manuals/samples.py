@@ -72,7 +72,6 @@ def read(name: str) -> bytes:
         "name": product["name"],
         "brand": product["brand_name"],
         "category": product["category"],
-        "country": product["production_country"].encode("ascii", "ignore").decode().strip(),
     }
     foot = f"SAMPLE, written for demonstrations of hscjit; not a text by {facts['brand']}."
     return pdf.write(title, _pages(kind(product["category"]), title, facts), foot)
@@ -89,13 +88,13 @@ def _pages(text: str, title: str, facts: dict[str, str]) -> list[list[Block]]:
     source = "\n".join(
         (_TEXTS / f"{name}.txt").read_text(encoding="utf-8") for name in (text, "common")
     )
-    pages = [_page(part.format(**facts)) for part in source.split("\n= ")[0:] if part.strip()]
+    pages = [_page(part.format(**facts)) for part in source.split("\n= ") if part.strip()]
     contents = [
         Block("body", f"Page {at}: {blocks[0].text}.") for at, blocks in enumerate(pages, start=2)
     ]
     cover = [
         Block("title", title),
-        Block("note", f"{facts['category']}. Made in: {facts['country']}."),
+        Block("note", "{category} by {brand}".format(**facts)),
         Block("heading", "Contents"),
         *contents,
     ]
