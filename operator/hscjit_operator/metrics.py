@@ -65,3 +65,27 @@ EVENTS = Counter(
     ["reason"],
     registry=REGISTRY,
 )
+AUTOPILOT_DECISIONS = Counter(
+    "hscjit_autopilot_decisions",
+    "Decisions of each tick, repeats included; reason is what refused it where verdict is refused.",
+    ["namespace", "name", "action", "reason", "verdict"],
+    registry=REGISTRY,
+)
+AUTOPILOT_OUTCOMES = Counter(
+    "hscjit_autopilot_outcomes",
+    "Acts judged at their deadline: Helped, HelpedNothing or NoData.",
+    ["namespace", "name", "action", "outcome"],
+    registry=REGISTRY,
+)
+AUTOPILOT_SCRAPES = Counter(
+    "hscjit_autopilot_scrapes",
+    "Pods asked, by what was heard: metrics, health alone, or nothing in time.",
+    ["component", "heard"],
+    registry=REGISTRY,
+)
+AUTOPILOT_TICK_SECONDS = Histogram(
+    "hscjit_autopilot_tick_seconds",
+    "How long the autopilot's ticks took; one is due each second.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+    registry=REGISTRY,
+)

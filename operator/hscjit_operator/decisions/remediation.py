@@ -89,14 +89,13 @@ def decide(
     bad = [verdict for verdict in judged if verdict.state is State.BAD]
     ailing = _ailing_dependency(observed, now)
     common = _common_obstacle(policy, observed, judged, history, now)
-    brake = _brake(policy, history, now)
     decisions: list[Decision] = []
     if ailing is not None and not _under_way(ailing, mode, history, now):
         inputs = {"notReadyPod": ailing.name}
         wanted = _eviction(ailing, DEPENDENCY_DOWN_REASON, inputs, mode, now)
         obstacle = (
             _standing_still(observed)
-            or brake
+            or _brake(policy, history, ailing.component, now)
             or _proven_useless(history, ailing.component, DEPENDENCY_DOWN_REASON, now)
         )
         decided, history = _apply(wanted, ailing, obstacle, history, now=now, bad=1)
@@ -108,12 +107,13 @@ def decide(
         obstacle = (
             _standing_still(observed)
             or common
-            or _brake(policy, history, now)
+            or _brake(policy, history, verdict.pod.component, now)
             or _proven_useless(history, verdict.pod.component, verdict.reason, now)
         )
         alike = sum(_alike(verdict, other) for other in bad)
         decided, history = _apply(wanted, verdict.pod, obstacle, history, now=now, bad=alike)
         decisions.append(decided)
+    brake = _brake(policy, history, "", now)
     refused = next((d for d in decisions if d.refused_because), None)
     return Outcome(tuple(decisions), history, _summary(mode, observed, common or brake, refused))
 
@@ -191,8 +191,8 @@ def _common_obstacle(
     return None
 
 
-def _brake(policy: Policy, history: History, now: float) -> Obstacle | None:
-    """Return which budget or wait holds the next eviction back."""
+def _brake(policy: Policy, history: History, component: str, now: float) -> Obstacle | None:
+    """Return which budget or wait holds the next eviction in a component back."""
     if history.refusals:
         wait_s = BACK_OFF_S[len(history.refusals) - 1]
         if recent(history.refusals[-1], now, wait_s):
@@ -200,8 +200,9 @@ def _brake(policy: Policy, history: History, now: float) -> Obstacle | None:
     budget = policy.heal.budgets.max_per_hour
     if len(history.evictions) >= budget:
         return Obstacle("BudgetSpent", f"maxPerHour ({budget}) evictions were made within an hour")
-    last = history.evictions[-1].at if history.evictions else None
-    if recent(last, now, policy.heal.cooldown_seconds):
+    cooldown_s = policy.heal.cooldown_seconds
+    lately = (act for act in history.evictions if recent(act.at, now, cooldown_s))
+    if any(act.component == component for act in lately):
         return Obstacle("CoolingDown", "The last eviction is not older than cooldownSeconds")
     return None
 

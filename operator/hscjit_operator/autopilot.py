@@ -1,0 +1,382 @@
+"""Once a second: what do the pods answer, what follows from it, who does it, where is it written?
+
+All judgement is in `decisions`; here is the loop around it, and nothing that it starts may hold
+the next tick up: evictions, Events and the ledger are tasks of their own with a deadline.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Final
+
+import structlog
+
+from hscjit_operator import ledger, metrics, names
+from hscjit_operator.cluster.probe import Probe
+from hscjit_operator.decisions.history import Act, History, recent
+from hscjit_operator.decisions.outcome import HELPED_NOTHING, Judgement
+from hscjit_operator.decisions.remediation import HOUR_S
+from hscjit_operator.decisions.tick import Step, begin, step
+from hscjit_operator.ledger import Ledger
+from hscjit_operator.model.autopilot import (
+    Action,
+    Actuator,
+    Decision,
+    Eviction,
+    PodRef,
+    Report,
+    Subject,
+)
+from hscjit_operator.model.policy import Policy, policy_of
+from hscjit_operator.model.samples import ActResult, Observation, PodSample
+from hscjit_operator.names import Key
+
+log = structlog.stdlib.get_logger(__name__)
+
+TICK_S: Final = 1.0
+LOG_LINES: Final = 50
+LOG_DEADLINE_S: Final = 1.0
+"""Evidence is worth this much of a bad pod's time."""
+CALL_DEADLINE_S: Final = 10.0
+FLUSH_S: Final = 60.0
+"""Repeats alone are written this often at most."""
+RETRY_S: Final = 10.0
+"""After a call that failed."""
+CLOCK_SLACK_S: Final = 5.0
+
+Work = Callable[[], Coroutine[Any, Any, None]]
+
+
+class SteadyClock:
+    """The time of day on a monotonic base, set anew only when the machine's clock was set."""
+
+    def __init__(
+        self,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._wall, self._monotonic = wall, monotonic
+        self._base = wall() - monotonic()
+
+    def __call__(self) -> float:
+        """Return seconds since the epoch."""
+        base = self._wall() - self._monotonic()
+        if abs(base - self._base) > CLOCK_SLACK_S:
+            self._base = base
+        return self._base + self._monotonic()
+
+
+@dataclass
+class _Flight:
+    """One HSCJit under the autopilot's eyes."""
+
+    subject: Subject
+    policy: Policy
+    history: History
+    report: Report
+    ledger: Ledger = field(default_factory=Ledger)
+    ledger_known: bool = False
+    """What an operator before us wrote has been read: only then may we write."""
+    unwritten: bool = False
+    """An entry or an outcome is not in the ConfigMap yet."""
+    uncounted: bool = False
+    """Only repeats are not in it yet."""
+    tried: float | None = None
+    """When the ledger was last read or written, well or badly."""
+    failed: float | None = None
+    """When a write last failed."""
+    busy: bool = False
+    """A read or write of the ledger is under way."""
+    results: list[ActResult] = field(default_factory=list)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+class Pilot:
+    """Watches over all HSCJits it was told of. Not thread-safe: one event loop."""
+
+    def __init__(
+        self,
+        actuator: Actuator,
+        on_change: Callable[[Key], None],
+        *,
+        probe: Probe | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        """`on_change` is called when a report changed: the HSCJit needs a pass."""
+        self._actuator = actuator
+        self._on_change = on_change
+        self._probe = probe or Probe()
+        self._clock = clock or SteadyClock()
+        self._flights: dict[Key, _Flight] = {}
+
+    def set_subject(self, key: Key, subject: Subject) -> None:
+        """Tell what a pass saw. The first time the targets go on from the stored status."""
+        policy = policy_of(subject.app)
+        flight = self._flights.get(key)
+        if flight is not None and flight.subject.app.uid == subject.app.uid:
+            flight.subject, flight.policy = subject, policy
+            return
+        self.forget(key)
+        history = begin(policy, subject.persisted_status)
+        self._flights[key] = _Flight(
+            subject=subject,
+            policy=policy,
+            history=history,
+            report=Report(
+                targets=history.targets if policy.scale.mode == "Act" else policy.start(),
+                findings=(),
+                last_decision=subject.persisted_status.get("lastDecision"),
+            ),
+        )
+
+    def forget(self, key: Key) -> None:
+        """Look after an HSCJit no more; what was under way for it is dropped."""
+        flight = self._flights.pop(key, None)
+        if flight is not None:
+            for task in flight.tasks:
+                task.cancel()
+
+    def report(self, key: Key) -> Report | None:
+        """Return what there is to say about an HSCJit, None for one we were not told of."""
+        flight = self._flights.get(key)
+        return flight.report if flight else None
+
+    async def run(self) -> None:
+        """Tick each second until cancelled."""
+        async with self._probe:
+            try:
+                due = time.monotonic()
+                while True:
+                    begun = time.monotonic()
+                    await self.tick()
+                    metrics.AUTOPILOT_TICK_SECONDS.observe(time.monotonic() - begun)
+                    # A tick that came too late is not made up for.
+                    due = max(due + TICK_S, time.monotonic())
+                    await asyncio.sleep(due - time.monotonic())
+            finally:
+                for key in list(self._flights):
+                    self.forget(key)
+
+    async def tick(self) -> None:
+        """Ask every pod once, and let each HSCJit's decisions follow."""
+        pods = [pod for flight in self._flights.values() for pod in flight.subject.pods]
+        heard = await self._probe.ask(pods)
+        now = self._clock()
+        samples = {
+            key: tuple(
+                heard.samples[pod.uid] for pod in flight.subject.pods if pod.uid in heard.samples
+            )
+            for key, flight in self._flights.items()
+        }
+        answered = {key for key, own in samples.items() if any(not s.silent for s in own)}
+        _count(heard.samples.values())
+        for key, flight in list(self._flights.items()):
+            if key not in samples:
+                continue  # it came while we were asking
+            observed = Observation(
+                samples=samples[key],
+                pods=flight.subject.pods,
+                elsewhere_answered=bool(answered - {key}),
+                trusted=heard.trusted,
+                dependencies_ready=flight.subject.dependencies_ready,
+                rollout_in_progress=flight.subject.rollout_in_progress,
+                paused=flight.subject.paused,
+                restoring=flight.subject.restoring,
+                results=tuple(flight.results),
+            )
+            flight.results.clear()
+            try:
+                came_to = step(flight.policy, observed, flight.history, now)
+            except Exception:  # the tick's boundary: one HSCJit's fault is not the others'
+                log.exception("Could not decide", namespace=key.namespace, hscjit=key.name)
+                continue
+            self._follow(key, flight, came_to, now)
+
+    def _follow(self, key: Key, flight: _Flight, came_to: Step, now: float) -> None:
+        """Record and do what a tick came to."""
+        flight.history = came_to.history
+        last = flight.report.last_decision
+        for decision in came_to.decisions:
+            flight.ledger, news = ledger.record(flight.ledger, decision, now)
+            _count_decision(key, decision)
+            if news:
+                last = ledger.summary(decision, now)
+                flight.unwritten = True
+                self._announce(key, flight, decision)
+            else:
+                flight.uncounted = True
+            if decision.mode == "Act" and decision.refused_because is None:
+                self._act(key, flight, decision)
+        for judgement in came_to.judgements:
+            flight.ledger = ledger.amend(
+                flight.ledger, judgement.decision, outcome=judgement.outcome
+            )
+            flight.unwritten = True
+            self._tell_outcome(key, flight, judgement)
+        report = Report(targets=came_to.targets, findings=came_to.findings, last_decision=last)
+        if report != flight.report:
+            flight.report = report
+            self._on_change(key)
+        self._keep_ledger(key, flight, now)
+
+    def _announce(self, key: Key, flight: _Flight, decision: Decision) -> None:
+        refused, observed = decision.refused_because is not None, decision.mode == "Observe"
+        log.info(
+            "Refusing" if refused else "Observing" if observed else "Acting",
+            namespace=key.namespace,
+            hscjit=key.name,
+            action=decision.action,
+            target=decision.target,
+            reason=decision.reason,
+            refused_because=decision.refused_because,
+            inputs=dict(decision.inputs),
+        )
+        warning = refused or decision.action is Action.EVICT
+        reason = f"{decision.action}Refused" if refused else str(decision.action)
+        message = f"Would act (mode Observe): {decision.message}" if observed else decision.message
+        kind = "Warning" if warning else "Normal"
+        event = partial(self._actuator.event, key, kind, reason, message)
+        self._start(flight, event, "post an Event")
+
+    def _tell_outcome(self, key: Key, flight: _Flight, judgement: Judgement) -> None:
+        decision = judgement.decision
+        metrics.AUTOPILOT_OUTCOMES.labels(
+            key.namespace, key.name, decision.action, judgement.outcome
+        ).inc()
+        if judgement.outcome != HELPED_NOTHING:
+            return
+        message = f"{decision.action} {decision.target} ({decision.reason}) helped nothing; "
+        message += f"expected was: {decision.expected}"
+        event = partial(self._actuator.event, key, "Warning", HELPED_NOTHING, message)
+        self._start(flight, event, "post an Event")
+
+    def _act(self, key: Key, flight: _Flight, decision: Decision) -> None:
+        """Start what a decision asks for; the targets' children follow by a pass."""
+        match decision.action:
+            case Action.EVICT:
+                pod = next(p for p in flight.subject.pods if p.name == decision.target)
+                evict = partial(self._evict, key, flight, decision, pod)
+                self._start(flight, evict, "evict a pod")
+            case Action.RAISE_FLOOR:
+                floor = flight.history.targets.api_floor
+                if flight.subject.api_replicas is not None and flight.subject.api_replicas < floor:
+                    scaled = partial(self._actuator.scale_api, key, floor)
+                    self._start(flight, scaled, "scale the API")
+            case Action.LOWER_FLOOR:
+                costs = {
+                    pod.name: int(known.last.connections or 0)
+                    for pod in flight.subject.pods
+                    if pod.component == names.API
+                    and (known := flight.history.pods.get(pod.uid)) is not None
+                    and known.last is not None
+                }
+                if costs:
+                    marked = partial(self._actuator.mark_costs, key, costs)
+                    self._start(flight, marked, "mark the pods' deletion cost")
+            case Action.SET_CEILING | Action.RAISE_WORKERS | Action.LOWER_WORKERS:
+                pass
+
+    async def _evict(self, key: Key, flight: _Flight, decision: Decision, pod: PodRef) -> None:
+        """Keep evidence, then evict; how it went is a fact of the next tick."""
+        known = flight.history.pods.get(pod.uid)
+        try:
+            async with asyncio.timeout(LOG_DEADLINE_S):
+                tail = await self._actuator.tail_logs(key, pod, LOG_LINES)
+        except Exception as error:  # noqa: BLE001  no log is no reason to keep a bad pod
+            tail = f"(no log: {error!r})"
+        kept = ledger.evidence(tail, known.last if known else None)
+        flight.ledger = ledger.amend(flight.ledger, decision, evidence=kept)
+        flight.unwritten = True
+        outcome = Eviction.FAILED
+        try:
+            async with asyncio.timeout(CALL_DEADLINE_S):
+                outcome = await self._actuator.evict(key, pod)
+        finally:
+            flight.results.append(ActResult(pod, outcome))
+            flight.ledger = ledger.amend(flight.ledger, decision, outcome=str(outcome))
+
+    def _keep_ledger(self, key: Key, flight: _Flight, now: float) -> None:
+        """Write the ledger when something is new, and for mere repeats once a minute."""
+        if flight.busy or recent(flight.failed, now, RETRY_S):
+            return
+        if not flight.ledger_known:
+            if not recent(flight.tried, now, RETRY_S):
+                flight.tried, flight.busy = now, True
+                self._start(flight, partial(self._read_ledger, key, flight, now), "read the ledger")
+        elif flight.unwritten or (flight.uncounted and not recent(flight.tried, now, FLUSH_S)):
+            flight.tried, flight.busy = now, True
+            self._start(flight, partial(self._write_ledger, key, flight), "write the ledger")
+
+    async def _read_ledger(self, key: Key, flight: _Flight, now: float) -> None:
+        try:
+            async with asyncio.timeout(CALL_DEADLINE_S):
+                text = await self._actuator.read_ledger(key)
+        finally:
+            flight.busy = False
+        flight.ledger = replace(flight.ledger, older=ledger.load(text).older)
+        flight.ledger_known = True
+        # What an operator before us evicted within the hour counts against the same budget.
+        earlier = tuple(
+            Act(at, Action.EVICT, _component(key, pod), reason)
+            for at, pod, reason in ledger.evictions(flight.ledger)
+            if 0 <= now - at < HOUR_S
+        )
+        own = flight.history.evictions
+        flight.history = replace(flight.history, evictions=(*earlier, *own))
+
+    async def _write_ledger(self, key: Key, flight: _Flight) -> None:
+        text = ledger.render(flight.ledger)
+        unwritten, flight.unwritten, flight.uncounted = flight.unwritten, False, False
+        done = False
+        try:
+            async with asyncio.timeout(CALL_DEADLINE_S):
+                await self._actuator.write_ledger(key, text)
+            done = True
+        finally:
+            flight.busy = False
+            if not done:
+                flight.unwritten, flight.uncounted = flight.unwritten or unwritten, True
+                flight.failed = flight.tried
+
+    def _start(self, flight: _Flight, work: Work, what: str) -> None:
+        """Run something beside the loop; its failure is logged and is nobody else's."""
+
+        async def guarded() -> None:
+            try:
+                async with asyncio.timeout(2 * CALL_DEADLINE_S):
+                    await work()
+            except Exception as error:  # noqa: BLE001  the task's boundary
+                log.warning("Could not " + what, error=repr(error))
+
+        task = asyncio.create_task(guarded())
+        flight.tasks.add(task)
+        task.add_done_callback(flight.tasks.discard)
+
+
+def _component(key: Key, pod: str) -> str:
+    """Return the component a pod's name speaks of."""
+    every = (names.API, names.WORKER, names.REDIS_CACHE, names.REDIS_QUEUE, names.POSTGRES)
+    return next((c for c in every if pod.startswith(names.child(key.name, c) + "-")), "")
+
+
+def _count(samples: Any) -> None:
+    for sample in samples:
+        result = _heard(sample)
+        metrics.AUTOPILOT_SCRAPES.labels(sample.pod.component, result).inc()
+
+
+def _heard(sample: PodSample) -> str:
+    if sample.metrics is not None:
+        return "metrics"
+    return "health" if sample.alive else "silent"
+
+
+def _count_decision(key: Key, decision: Decision) -> None:
+    refused, observed = decision.refused_because, decision.mode == "Observe"
+    verdict = "refused" if refused else "observed" if observed else "acted"
+    reason = refused or decision.reason
+    metrics.AUTOPILOT_DECISIONS.labels(
+        key.namespace, key.name, decision.action, reason, verdict
+    ).inc()
