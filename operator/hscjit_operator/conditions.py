@@ -4,7 +4,7 @@ Every condition is set on the first pass. A reason is a constant that a script m
 its sentence here. There is no phase.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -139,11 +139,3 @@ def merge(
         since = before.since if before.since and before.status == condition.status else now
         merged.append(replace(condition, observed_generation=generation, since=since).as_dict())
     return merged
-
-
-def first(problems: Sequence[Condition], default: Condition) -> Condition:
-    """Return the gravest of several findings of one type, its message telling of all."""
-    if not problems:
-        return default
-    message = "; ".join(dict.fromkeys(problem.message for problem in problems if problem.message))
-    return replace(problems[0], message=message)

@@ -36,6 +36,8 @@ CLEANUP: Final = "cleanup"
 MANUALS: Final = "manuals"
 CONFIG: Final = "config"
 REDIS: Final = "redis"
+LEDGER: Final = "ledger"
+BACKUPS: Final = "backups"
 SECRET: Final = "secret"  # noqa: S105  a suffix, not a secret
 
 LABEL_NAME: Final = "app.kubernetes.io/name"

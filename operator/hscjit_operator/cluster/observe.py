@@ -121,9 +121,11 @@ def _alike(old: Child, new: Child) -> bool:
 class Apps:
     """Every HSCJit as the watch shows it, or as our own status write returned it."""
 
-    def __init__(self) -> None:
-        """Start with none."""
+    def __init__(self, lost: Callable[[Key], None]) -> None:
+        """Call `lost` with the key of an HSCJit that is gone."""
+        self._lost = lost
         self._stored: dict[Key, Stored] = {}
+        self._seen: dict[str | None, set[str]] = {}
 
     def __iter__(self) -> Iterator[Key]:
         """Return the keys of all."""
@@ -140,6 +142,8 @@ class Apps:
         """
         metadata = body["metadata"]
         key = Key(metadata["namespace"], metadata["name"])
+        for scope in (None, key.namespace):
+            self._seen.get(scope, set()).add(metadata["uid"])
         known = self._stored.get(key)
         version = int(metadata["resourceVersion"])
         if known is not None and known.version >= version:
@@ -150,11 +154,29 @@ class Apps:
         metrics.OBJECTS.set(len(self._stored))
         return known or new
 
-    def lose(self, key: Key, uid: str) -> bool:
-        """Forget an HSCJit that is gone; False when another of that name is already here."""
+    def lose(self, body: Mapping[str, Any]) -> None:
+        """Forget an HSCJit that is gone, unless another of its name is here already."""
+        metadata = body["metadata"]
+        key = Key(metadata["namespace"], metadata["name"])
         known = self._stored.get(key)
-        if known is not None and known.body["metadata"]["uid"] != uid:
-            return False
-        self._stored.pop(key, None)
+        if known is not None and known.body["metadata"]["uid"] == metadata["uid"]:
+            self._drop(key)
+
+    def listing_began(self, namespace: str | None) -> None:
+        """Note that all are listed anew: what the list does not show will have gone unseen."""
+        self._seen[namespace] = set()
+
+    def listing_ended(self, namespace: str | None) -> None:
+        """Forget what the list did not show."""
+        seen = self._seen.pop(namespace, None)
+        if seen is None:
+            return
+        for key, stored in tuple(self._stored.items()):
+            listed = namespace in (None, key.namespace)
+            if listed and stored.body["metadata"]["uid"] not in seen:
+                self._drop(key)
+
+    def _drop(self, key: Key) -> None:
+        del self._stored[key]
         metrics.OBJECTS.set(len(self._stored))
-        return True
+        self._lost(key)

@@ -82,15 +82,13 @@ def _begin(asked: str, enabled: bool) -> Restore:
 
 def _go_on(stamp: str, step: Step, seen: Seen) -> Restore:
     match step, seen.job:
-        case "Stopping", None if not seen.pods_left:
-            return _restoring(stamp)
-        case "Stopping", _:
+        case "Stopping", job if job is not None or seen.pods_left:
             return _stopping(stamp)
         case "Restoring", JobFacts(outcome="Complete"):
             return _starting(stamp, stopped=True)
         case "Restoring", JobFacts(outcome="Failed", message=message):
             return _over(stamp, "Failed", seen.said or message)
-        case "Restoring", _:
+        case "Stopping" | "Restoring", _:
             return _restoring(stamp)
     if seen.migrated and seen.answering:
         return _over(stamp, "Done", "Restored, and answering again")

@@ -138,6 +138,22 @@ class SecretFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What /ready said through the Service when it was last asked."""
+
+    ok: bool
+    """A 200."""
+    reachable: bool
+    """Somebody answered at all, with whatever code."""
+    degraded: tuple[str, ...] = ()
+    """Dependencies the app does without, as it says."""
+    message: str = ""
+    """Why it is not ok."""
+    epoch: int = 0
+    """Of the rollout that was done when it was asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
     """The HSCJit as the watch shows it: the whole body without what we never read."""
 

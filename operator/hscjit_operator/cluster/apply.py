@@ -1,0 +1,153 @@
+"""How does a manifest become a child? Guarded against strangers, known to the cache at once."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from hscjit_operator import names
+from hscjit_operator.cluster import kinds
+from hscjit_operator.cluster.client import CONFLICT, Api, ApiError, Body
+from hscjit_operator.cluster.observe import Children
+from hscjit_operator.model import facts
+from hscjit_operator.model.observed import Child
+
+
+class NameConflict(Exception):
+    """An object that is not ours has the child's name: it is left alone."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        """Say which."""
+        self.kind, self.name = kind, name
+        super().__init__(
+            f"{kind} {name} exists and is not ours; remove or rename it, or give the HSCJit "
+            "another name"
+        )
+
+
+class Leaving(Exception):
+    """The child's name is still taken by what a former HSCJit owned and is being deleted."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        """Say which."""
+        super().__init__(f"{kind} {name} of a former resource is still being deleted")
+
+
+class Applier:
+    """Applies, prunes and reads children, and tells the cache what came back."""
+
+    def __init__(self, api: Api, children: Children) -> None:
+        """Write through `api`, remember in `children`."""
+        self._api = api
+        self._children = children
+
+    async def apply(
+        self,
+        manifest: Mapping[str, Any],
+        known: Child | None,
+        uid: str,
+        *,
+        reason: str,
+        dry_run: bool = False,
+    ) -> Child:
+        """Apply one child of the HSCJit with that UID; return it as the server keeps it.
+
+        A child the watch does not show is looked up first: a label-selected watch hides strangers,
+        and a forced apply would overwrite them. The UID of what was found goes along, so that what
+        took its place in between is refused by the server.
+        """
+        kind = kinds.of(manifest)
+        metadata = manifest["metadata"]
+        if known is None:
+            found = await self._api.get(kind, metadata["namespace"], metadata["name"])
+            known = facts.child({"kind": kind.kind, **found}) if found else None
+        if known is not None:
+            _check(known, uid, _instance(manifest))
+            manifest = {**manifest, "metadata": {**metadata, "uid": known.uid}}
+        try:
+            body = await self._api.apply(kind, manifest, reason=reason, dry_run=dry_run)
+        except ApiError as error:
+            if error.code == CONFLICT and known is not None:
+                # It was deleted, or replaced by another, before the watch could say so.
+                self._children.forget(_key(manifest), (kind.kind, metadata["name"]))
+            raise
+        if not dry_run:
+            self._children.learn(body)
+        return facts.child(body)
+
+    async def hand_over(self, deployment: Child, namespace: str, replicas: int) -> None:
+        """Let the handover manager take hold of a Deployment's number of pods.
+
+        The version that was seen goes along: if the HPA wrote in between, the server refuses, and
+        the next pass hands over what the HPA wanted.
+        """
+        manifest = {
+            "apiVersion": kinds.DEPLOYMENT.api_version,
+            "kind": kinds.DEPLOYMENT.kind,
+            "metadata": {
+                "name": deployment.name,
+                "namespace": namespace,
+                "uid": deployment.uid,
+                "resourceVersion": str(deployment.version),
+            },
+            "spec": {"replicas": replicas},
+        }
+        body = await self._api.apply(
+            kinds.DEPLOYMENT, manifest, reason="handover", manager=names.HANDOVER
+        )
+        self._children.learn(body)
+
+    async def read(self, manifest: Mapping[str, Any]) -> Body | None:
+        """Return the whole live object a manifest is about."""
+        metadata = manifest["metadata"]
+        return await self._api.get(kinds.of(manifest), metadata["namespace"], metadata["name"])
+
+    async def prune(self, child: Child, namespace: str, reason: str) -> None:
+        """Delete a child that is no longer wanted."""
+        kind = kinds.by_name(child.kind)
+        await self._api.delete(kind, namespace, child.name, uid=child.uid, reason=reason)
+
+    async def relabel(
+        self, kind: kinds.Kind, found: Body, uid: str, owner: Mapping[str, Any] | None
+    ) -> Body:
+        """Make what a former HSCJit left behind ours: its label, and its owner if it gets one."""
+        metadata = found["metadata"]
+        patch = {
+            "metadata": {
+                "uid": metadata["uid"],
+                "resourceVersion": metadata["resourceVersion"],
+                "labels": {names.LABEL_OWNER_UID: uid},
+                "ownerReferences": [dict(owner)] if owner else None,
+            }
+        }
+        body = await self._api.merge(
+            kind, metadata["namespace"], metadata["name"], patch, reason="adopt"
+        )
+        self._children.learn(body)
+        return body
+
+
+def is_ours(child: Child, uid: str) -> bool:
+    """Tell whether a child belongs to the HSCJit with that UID.
+
+    The controlling owner decides; without one (Retain, or somebody took it off) the label does.
+    """
+    return uid == (child.controller_uid or child.owner_uid)
+
+
+def _check(known: Child, uid: str, instance: str) -> None:
+    if is_ours(known, uid):
+        return
+    if known.owner_uid and known.controller_uid in ("", known.owner_uid) and instance:
+        raise Leaving(known.kind, known.name)
+    raise NameConflict(known.kind, known.name)
+
+
+_NO_LABELS: Final[Mapping[str, str]] = {}
+
+
+def _instance(manifest: Mapping[str, Any]) -> str:
+    labels = manifest["metadata"].get("labels", _NO_LABELS)
+    return str(labels.get(names.LABEL_INSTANCE, ""))
+
+
+def _key(manifest: Mapping[str, Any]) -> names.Key:
+    return names.Key(manifest["metadata"]["namespace"], _instance(manifest))

@@ -1,0 +1,136 @@
+"""Are the Secrets and ConfigMaps there that we do not watch? Read by name, outside the pass.
+
+RBAC lets the operator `get` Secrets but neither list nor watch them, so those that count are read
+every half minute. Of their content only a digest stays.
+"""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from hscjit_operator import names
+from hscjit_operator.cluster import kinds
+from hscjit_operator.cluster.client import Api, ApiError
+from hscjit_operator.model.observed import SecretFacts
+from hscjit_operator.names import Key
+
+log = structlog.stdlib.get_logger(__name__)
+
+Reference = tuple[str, str]
+"""Kind (Secret or ConfigMap) and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was last read for one HSCJit."""
+
+    generated: SecretFacts | None
+    """The generated Secret; None when there is none."""
+    missing: tuple[Reference, ...] = ()
+    """Objects that the spec names and that do not exist."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    wanted: tuple[Reference, ...]
+    known: Known | None = None
+    due: float = 0.0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class References:
+    """Polls what each HSCJit names, and says when something changed."""
+
+    def __init__(
+        self,
+        api: Api,
+        changed: Callable[[Key], None],
+        *,
+        period_s: float,
+        clock: Callable[[], float],
+    ) -> None:
+        """Read through `api`; call `changed` with the owner when a poll brought news."""
+        self._api = api
+        self._changed = changed
+        self._period_s = period_s
+        self._clock = clock
+        self._entries: dict[Key, _Entry] = {}
+
+    async def get(self, key: Key, wanted: tuple[Reference, ...]) -> Known:
+        """Return what is known; reads only where nothing is known yet. Raises ApiError then."""
+        entry = self._entries.get(key)
+        if entry is None or entry.wanted != wanted:
+            entry = self._entries[key] = _Entry(wanted)
+        return entry.known or await self._read(key, entry)
+
+    async def refresh(self, key: Key, wanted: tuple[Reference, ...]) -> Known:
+        """Read now: before something is decided that cannot be taken back."""
+        return await self._read(key, self._entries.setdefault(key, _Entry(wanted)))
+
+    def learn(self, key: Key, body: Mapping[str, Any]) -> None:
+        """Take the generated Secret as our own write returned it."""
+        entry = self._entries.get(key)
+        if entry is not None and entry.known is not None:
+            entry.known = Known(secret_facts(body), entry.known.missing)
+
+    def forget(self, key: Key) -> None:
+        """Stop polling for an HSCJit that is gone."""
+        self._entries.pop(key, None)
+
+    async def run(self) -> None:
+        """Poll what is due, a little each second, until cancelled."""
+        while True:
+            await asyncio.sleep(min(1.0, self._period_s / 4))
+            now = self._clock()
+            due = [(k, e) for k, e in self._entries.items() if e.known and e.due <= now]
+            await asyncio.gather(*(self._poll(key, entry) for key, entry in due))
+
+    async def _poll(self, key: Key, entry: _Entry) -> None:
+        before = entry.known
+        try:
+            known = await self._read(key, entry)
+        except ApiError as error:
+            # What was known stays true until we know better; the next round asks again.
+            entry.due = self._clock() + self._period_s
+            log.warning("Could not poll references", hscjit=key.name, error=str(error))
+            return
+        if known != before and self._entries.get(key) is entry:
+            self._changed(key)
+
+    async def _read(self, key: Key, entry: _Entry) -> Known:
+        async with entry.lock:
+            secret = await self._api.get(
+                kinds.SECRET, key.namespace, names.child(key.name, names.SECRET)
+            )
+            missing = [
+                reference
+                for reference in entry.wanted
+                if await self._api.get(kinds.by_name(reference[0]), key.namespace, reference[1])
+                is None
+            ]
+            entry.known = Known(secret_facts(secret) if secret else None, tuple(missing))
+            spread = random.uniform(0.8, 1.2)  # noqa: S311  spreads load, hides nothing
+            entry.due = self._clock() + self._period_s * spread
+            return entry.known
+
+
+def secret_facts(body: Mapping[str, Any]) -> SecretFacts:
+    """Return what we keep of the generated Secret."""
+    metadata = body["metadata"]
+    labels = metadata.get("labels") or {}
+    digest = hashlib.sha256()
+    for key, value in sorted((body.get("data") or {}).items()):
+        digest.update(f"{key}={value}\n".encode())
+    return SecretFacts(
+        uid=metadata["uid"],
+        version=metadata["resourceVersion"],
+        owner_uid=labels.get(names.LABEL_OWNER_UID, ""),
+        managed=labels.get(names.LABEL_MANAGED_BY) == names.MANAGER,
+        owner_references=tuple(o["uid"] for o in metadata.get("ownerReferences") or ()),
+        checksum=digest.hexdigest()[:16],
+    )
