@@ -20,7 +20,14 @@ _SECRET_KEY = re.compile(
     r"token|password|passwd|secret|authorization|cookie|api_?key|session_key", re.I
 )
 _URL_PASSWORD = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@/]+@", re.I)
-_QUIET = ("httpcore", "asyncio", "websockets", "uvicorn.access")
+_QUIET = (
+    "alembic.runtime",
+    "asyncio",
+    "bm25s",
+    "uvicorn.access",
+    "uvicorn.error",
+    "websockets",
+)
 """Loggers that say at INFO what our own records and metrics say better."""
 
 

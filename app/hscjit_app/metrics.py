@@ -4,10 +4,19 @@ All processes share this list; a process shows the series it fills. Times are Un
 durations seconds. Nothing here starts a thread or reads a clock at import time.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.exposition import generate_latest
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+disable_created_metrics()  # when a series began interests nobody here, and doubles the text
 
 REGISTRY = CollectorRegistry(auto_describe=False)
 ProcessCollector(registry=REGISTRY)  # process_resident_memory_bytes, process_start_time_seconds, …

@@ -7,7 +7,7 @@ own, so that a new follower can wake the one blocking read without a race.
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable
 from typing import Any, TypeVar
 
 import structlog
@@ -100,7 +100,7 @@ class RedisStreams:
 
     async def follow(
         self, answer_id: str, after: int, *, live: bool
-    ) -> AsyncIterator[tuple[int, str]]:
+    ) -> AsyncGenerator[tuple[int, str], None]:
         """See `Streams`."""
         follower = _Follower()
         if live:

@@ -7,7 +7,7 @@ follow from any number. `MemoryStreams` is one process without Redis; `RedisStre
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -49,7 +49,9 @@ class Streams(Protocol):
     async def answers_of(self, session_id: str) -> list[str]:
         """Return the session's answers that are still kept, oldest first."""
 
-    def follow(self, answer_id: str, after: int, *, live: bool) -> AsyncIterator[tuple[int, str]]:
+    def follow(
+        self, answer_id: str, after: int, *, live: bool
+    ) -> AsyncGenerator[tuple[int, str], None]:
         """Yield (number, frame) after a number, in order; `live` = go on until cancelled."""
 
     async def run(self) -> None:
@@ -101,7 +103,7 @@ class MemoryStreams:
 
     async def follow(
         self, answer_id: str, after: int, *, live: bool
-    ) -> AsyncIterator[tuple[int, str]]:
+    ) -> AsyncGenerator[tuple[int, str], None]:
         """See `Streams`."""
         found = self._answers.get(answer_id)
         while found is not None:
@@ -150,7 +152,9 @@ class SafeStreams:
         except StreamsDown:
             return here
 
-    def follow(self, answer_id: str, after: int, *, live: bool) -> AsyncIterator[tuple[int, str]]:
+    def follow(
+        self, answer_id: str, after: int, *, live: bool
+    ) -> AsyncGenerator[tuple[int, str], None]:
         """See `Streams`."""
         return self._home(answer_id).follow(answer_id, after, live=live)
 

@@ -12,7 +12,6 @@ from hscjit_app.errors import NotFound
 from hscjit_app.sessions import Session
 
 
-
 @dataclass(frozen=True)
 class Turn:
     """A question, its answer, and the pages (title, url, page) the answer rests on."""

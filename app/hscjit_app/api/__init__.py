@@ -1,0 +1,1 @@
+"""REST, health and the page: thin routes; errors know their own status."""
