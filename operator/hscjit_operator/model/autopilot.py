@@ -141,7 +141,7 @@ class Report:
 
     targets: Targets
     findings: tuple[Finding, ...]
-    """Empty before the first tick: what the status says stands, or Unknown where it says nothing."""
+    """Empty before the first tick: what the status says stands, Unknown where it says nothing."""
     last_decision: Mapping[str, Any] | None = None
     """`status.autopilot.lastDecision`, ready to be applied: time (RFC 3339), action, target,
     reason, inputs and, for a refusal, refusedBecause; `mode` when it was only observed."""
