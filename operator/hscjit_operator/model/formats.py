@@ -31,6 +31,18 @@ class Between:
 
 
 @dataclass(frozen=True)
+class UpTo:
+    """Any text of at most `longest` characters."""
+
+    longest: int
+
+    def __call__(self, value: str) -> str:
+        if len(value) > self.longest:
+            raise ValueError(f"has {len(value)} characters; at most {self.longest} are allowed")
+        return value
+
+
+@dataclass(frozen=True)
 class Text:
     """A text that matches `pattern` as a whole and is at most `longest` characters."""
 
@@ -39,8 +51,7 @@ class Text:
     longest: int
 
     def __call__(self, value: str) -> str:
-        if len(value) > self.longest:
-            raise ValueError(f"has {len(value)} characters; at most {self.longest} are allowed")
+        UpTo(self.longest)(value)
         if not re.fullmatch(self.pattern, value):
             raise ValueError(f"{value!r} is not {self.wanted}")
         return value
@@ -90,9 +101,7 @@ def amount(quantity_text: str) -> Decimal:
 
 
 def quantity(value: str) -> str:
-    """Accept a quantity above zero: 16 characters, no sign, no exponent."""
-    if len(value) > 16:  # noqa: PLR2004  the schema's maxLength
-        raise ValueError(f"has {len(value)} characters; at most 16 are allowed")
+    """Accept a quantity above zero; Kubernetes' signs and exponents are left out."""
     if amount(value) <= 0:
         raise ValueError(f"{value!r} must be above zero")
     return value
@@ -180,15 +189,16 @@ _DNS_LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _DNS_NAME: Final = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"
 _PORT: Final = ":[1-9][0-9]{0,4}"
 
-Quantity = Annotated[str, INT_OR_STRING, quantity]
-Cron = Annotated[str, cron]
-TimeZone = Annotated[str, time_zone]
+Quantity = Annotated[str, INT_OR_STRING, UpTo(16), quantity]
+Storage = Annotated[str, UpTo(16), quantity]
+Cron = Annotated[str, UpTo(100), cron]
+TimeZone = Annotated[str, UpTo(64), time_zone]
 ObjectName = Annotated[str, Text(_DNS_NAME, "the name of an object", 253)]
 Labels = Annotated[Mapping[str, str], AtMost(32), labels]
 PodLabels = Annotated[Mapping[str, str], AtMost(32), labels, unreserved]
 Annotations = Annotated[Mapping[str, str], AtMost(32), annotations, unreserved]
-Cidr = Annotated[str, cidr]
-PrivateCidr = Annotated[str, private_cidr]
+Cidr = Annotated[str, UpTo(43), cidr]
+PrivateCidr = Annotated[str, UpTo(43), private_cidr]
 HostPort = Annotated[
     str,
     Text(rf"{_DNS_NAME}({_PORT})?", "a host, such as manuals.example.com or 10.0.0.7:8080", 259),

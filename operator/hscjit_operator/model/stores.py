@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from hscjit_operator.model.formats import Between, Cron, ObjectName, Quantity, TimeZone
+from hscjit_operator.model.formats import Between, Cron, ObjectName, Storage, TimeZone
 from hscjit_operator.model.workload import Resources, resources
 
 _REDIS_SIZE: Final = resources(("25m", "64Mi"), ("1", "256Mi"))
@@ -25,7 +25,7 @@ class RedisQueue:
     """The queue and the answer streams: nothing is evicted, every write is kept on disk."""
 
     resources: Resources = _REDIS_SIZE
-    storage: Quantity = "1Gi"
+    storage: Storage = "1Gi"
     storage_class: StorageClass = None
 
 
@@ -49,7 +49,7 @@ class EmbeddedPostgres:
     """One Postgres server that the operator runs; no failover."""
 
     resources: Resources = _POSTGRES_SIZE
-    storage: Quantity = "5Gi"
+    storage: Storage = "5Gi"
     storage_class: StorageClass = None
 
 
@@ -81,7 +81,7 @@ class Retention:
 class BackupClaim:
     """The volume that backups are kept on."""
 
-    storage: Quantity = "2Gi"
+    storage: Storage = "2Gi"
     storage_class: StorageClass = None
 
 

@@ -13,6 +13,7 @@ from hscjit_operator.model.formats import (
     PodLabels,
     Quantity,
     Text,
+    UpTo,
     amount,
 )
 from hscjit_operator.model.reading import SpecError
@@ -117,7 +118,7 @@ class EnvVar:
     """One variable in plain text: secrets have no place here."""
 
     name: Annotated[str, Text(r"[A-Za-z_][A-Za-z0-9_]*", "a variable's name", 128)]
-    value: Annotated[str, Text(r"(?s:.*)", "a text", 4096)] = ""
+    value: Annotated[str, UpTo(4096)] = ""
 
     def check(self, path: str) -> None:
         """Refuse the variables that the operator sets."""
