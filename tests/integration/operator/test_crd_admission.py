@@ -1,0 +1,508 @@
+"""A real API server admits what is good and refuses what is not, in words that name the field."""
+
+import json
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.cluster.control_plane import ControlPlane
+
+ROOT = Path(__file__).parents[3]
+CRD = yaml.safe_load((ROOT / "crds" / "hscjit.yaml").read_text())
+EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.yaml"))
+
+COLLECTION = "/apis/hscjit.dev/v1alpha1/namespaces/default/hscjits"
+MERGE = "application/merge-patch+json"
+
+
+class Refused(Exception):
+    """The API server said no; these are its words."""
+
+
+@dataclass(frozen=True)
+class Client:
+    """The API server as a user with every right, strict about unknown fields as kubectl is."""
+
+    server: ControlPlane
+
+    def call(
+        self, method: str, path: str, body: Any = None, content: str = "application/json"
+    ) -> dict[str, Any]:
+        request = urllib.request.Request(  # noqa: S310  our own server on the loopback interface
+            self.server.url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self.server.token}", "Content-Type": content},
+        )
+        context = ssl.create_default_context(cafile=str(self.server.ca_file))
+        try:
+            with urllib.request.urlopen(request, context=context, timeout=20) as answer:  # noqa: S310
+                return dict(json.load(answer))
+        except urllib.error.HTTPError as error:
+            raise Refused(json.load(error)["message"]) from error
+
+    def create(self, name: str, spec: Any) -> dict[str, Any]:
+        body = {
+            "apiVersion": "hscjit.dev/v1alpha1",
+            "kind": "HSCJit",
+            "metadata": {"name": name},
+            "spec": spec,
+        }
+        return self.call("POST", f"{COLLECTION}?fieldValidation=Strict", body)
+
+    def change(self, name: str, spec: Any) -> dict[str, Any]:
+        return self.call("PATCH", f"{COLLECTION}/{name}", {"spec": spec}, MERGE)
+
+    def scale(self, name: str, replicas: int) -> dict[str, Any]:
+        body = {"spec": {"replicas": replicas}}
+        return self.call("PATCH", f"{COLLECTION}/{name}/scale", body, MERGE)
+
+
+@pytest.fixture(scope="module")
+def client(api_server: ControlPlane) -> Client:
+    """The API server with our schema: that it takes it proves the rules' cost to be bearable."""
+    client = Client(api_server)
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    content = "application/apply-patch+yaml"
+    client.call("PATCH", f"{path}/{CRD['metadata']['name']}?fieldManager=test", CRD, content)
+    until(lambda: client.call("GET", COLLECTION))
+    return client
+
+
+def until(ready: Callable[[], Any], timeout_s: float = 20) -> None:
+    """Wait until a new kind is served."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            ready()
+        except (Refused, ValueError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
+@pytest.fixture
+def made(client: Client) -> Iterator[Callable[[str, Any], dict[str, Any]]]:
+    """Make HSCJits that are gone after the test."""
+    names: list[str] = []
+
+    def make(name: str, spec: Any) -> dict[str, Any]:
+        created = client.create(name, spec)
+        names.append(name)
+        return created
+
+    yield make
+    for name in names:
+        client.call("DELETE", f"{COLLECTION}/{name}")
+
+
+def test_the_schema_is_established_and_structural(client: Client):
+    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{CRD['metadata']['name']}"
+    conditions = client.call("GET", path)["status"]["conditions"]
+
+    found = {condition["type"]: condition["status"] for condition in conditions}
+    assert found["Established"] == "True"
+    assert found.get("NonStructuralSchema", "False") == "False"
+
+
+def test_an_empty_spec_is_filled_in(made: Callable[..., dict[str, Any]]):
+    spec = made("empty", {})["spec"]
+
+    assert spec["api"]["replicas"] == 2
+    assert spec["api"]["resources"]["requests"] == {"cpu": "150m", "memory": "256Mi"}
+    assert spec["redis"]["embedded"]["queue"]["storage"] == "1Gi"
+    assert spec["backup"]["schedule"] == "0 2 * * *"
+    assert spec["autopilot"]["heal"]["thresholds"]["badSeconds"] == 5
+    assert "bootstrap" not in spec
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_the_examples_are_admitted(made: Callable[..., dict[str, Any]], path: Path):
+    body = yaml.safe_load(path.read_text())
+    assert made(body["metadata"]["name"], body["spec"])["metadata"]["generation"] == 1
+
+
+OFF_PEAK = {"name": "nights", "schedule": "0 22 * * *", "duration": "8h"}
+
+ADMITTED: dict[str, Any] = {
+    "blocks of nothing": {
+        "image": {}, "api": {}, "worker": {}, "catalog": {}, "answers": {}, "redis": {},
+        "postgres": {}, "backup": {}, "maintenance": {}, "autopilot": {}, "network": {},
+    },
+    "blocks of nothing further in": {
+        "api": {"resources": {}, "autoscaling": {}, "rollout": {}},
+        "redis": {"embedded": {}}, "postgres": {"embedded": {}}, "bootstrap": {},
+        "backup": {"destination": {}, "retention": {}}, "catalog": {"bundled": {}, "manuals": {}},
+        "autopilot": {"heal": {"thresholds": {}}, "scale": {"budgets": {}}},
+    },
+    "a number as CPU": {"api": {"resources": {"requests": {"cpu": 1}, "limits": {"cpu": 2}}}},
+    "a request at its limit": {"api": {"resources": {"requests": {"cpu": "1000m"}}}},
+    "floor at ceiling": {"api": {"autoscaling": {"minReplicas": 10}}},
+    "a step and names in a cron line": {"backup": {"schedule": "*/15 22-23 * jan,FEB mon-fri"}},
+    "a macro as cron line": {"maintenance": {"cleanupSchedule": "@daily"}},
+    "a time zone": {"backup": {"timeZone": "Europe/Berlin"}},
+    "the longest off-peak": {"maintenance": {"offPeak": [OFF_PEAK | {"duration": "168h"}]}},
+    "the shortest off-peak": {"maintenance": {"offPeak": [OFF_PEAK | {"duration": "1m"}]}},
+    "a private host": {
+        "catalog": {"manuals": {"allowedHosts": [{"host": "a:80", "privateCIDR": "10.1.2.3/32"}]}}
+    },
+    "just enough connections": {"postgres": {"pool": {"size": 15}}},
+    "a node port": {"network": {"service": {"type": "NodePort", "nodePort": 30080}}},
+    "affinity": {
+        "api": {
+            "affinity": {
+                "nodeAffinity": {
+                    "preferredDuringSchedulingIgnoredDuringExecution": [
+                        {
+                            "weight": 100,
+                            "preference": {
+                                "matchExpressions": [
+                                    {"key": "spot", "operator": "In", "values": ["true"]}
+                                ]
+                            },
+                        }
+                    ]
+                },
+                "podAntiAffinity": {
+                    "requiredDuringSchedulingIgnoredDuringExecution": [
+                        {
+                            "topologyKey": "kubernetes.io/hostname",
+                            "labelSelector": {"matchLabels": {"app": "noisy"}},
+                        }
+                    ]
+                },
+            }
+        }
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("spec", ADMITTED.values(), ids=ADMITTED)
+def test_admitted(made: Callable[..., dict[str, Any]], spec: Any):
+    assert made("good", spec)["spec"]
+
+
+REFUSED: dict[str, tuple[Any, str]] = {
+    "an unknown field": ({"api": {"replcas": 3}}, 'unknown field "spec.api.replcas"'),
+    "an unknown field far down": (
+        {"redis": {"embedded": {"queue": {"resources": {"requests": {"gpu": 1}}}}}},
+        'unknown field "spec.redis.embedded.queue.resources.requests.gpu"',
+    ),
+    "what a later version will know": ({"ingress": {}}, 'unknown field "spec.ingress"'),
+    "a wrong type": ({"api": {"replicas": "three"}}, "spec.api.replicas"),
+    "yes for true": ({"backup": {"enabled": "yes"}}, "spec.backup.enabled"),
+    "no replicas": ({"api": {"replicas": 0}}, "spec.api.replicas"),
+    "a thousand replicas": ({"api": {"replicas": 1000}}, "spec.api.replicas"),
+    "a target above a hundred": (
+        {"api": {"autoscaling": {"targetCPU": 101}}}, "spec.api.autoscaling.targetCPU",
+    ),
+    "minReplicas above maxReplicas": (
+        {"api": {"autoscaling": {"minReplicas": 11}}},
+        "spec.api.autoscaling.minReplicas: Invalid value: minReplicas is above maxReplicas; lower",
+    ),
+    "workers' minReplicas above maxReplicas": (
+        {"worker": {"minReplicas": 5}}, "spec.worker.minReplicas",
+    ),
+    "more bad seconds than the window has": (
+        {"autopilot": {"heal": {"thresholds": {"badSeconds": 9}}}},
+        "spec.autopilot.heal.thresholds.badSeconds",
+    ),
+    "a rollout that cannot begin": (
+        {"api": {"rollout": {"maxSurge": 0}}}, "spec.api.rollout.maxUnavailable",
+    ),
+    "a request above its limit": (
+        {"api": {"resources": {"requests": {"cpu": "1001m"}}}},
+        "spec.api.resources.requests.cpu: Invalid value: resources.requests.cpu is above",
+    ),
+    "memory above its limit": (
+        {"postgres": {"embedded": {"resources": {"limits": {"memory": "128Mi"}}}}},
+        "spec.postgres.embedded.resources.requests.memory",
+    ),
+    "a quantity in words": (
+        {"api": {"resources": {"requests": {"cpu": "INVALID"}}}}, "spec.api.resources.requests.cpu",
+    ),
+    "a negative quantity": (
+        {"api": {"resources": {"requests": {"cpu": -1}}}},
+        "spec.api.resources.requests.cpu: Invalid value: -1: must be above zero",
+    ),
+    "storage of nothing": (
+        {"postgres": {"embedded": {"storage": "0Gi"}}}, "spec.postgres.embedded.storage",
+    ),
+    "a bad cron line": (
+        {"backup": {"schedule": "60 * * * *"}},
+        'spec.backup.schedule: Invalid value: "60 * * * *": not a cron line; write five fields',
+    ),
+    "a cron line of six fields": (
+        {"maintenance": {"cleanupSchedule": "0 0 2 * * *"}}, "spec.maintenance.cleanupSchedule",
+    ),
+    "a time zone that is none": (
+        {"backup": {"timeZone": "Mars/Base"}}, "spec.backup.timeZone",
+    ),
+    "the machine's own time zone": ({"backup": {"timeZone": "Local"}}, "not a time zone; write"),
+    "an off-peak without unit": (
+        {"maintenance": {"offPeak": [OFF_PEAK | {"duration": "8"}]}},
+        "spec.maintenance.offPeak[0].duration",
+    ),
+    "an off-peak of more than a week": (
+        {"maintenance": {"offPeak": [OFF_PEAK | {"duration": "168h1m"}]}},
+        "spec.maintenance.offPeak[0].duration",
+    ),
+    "an off-peak floor above its ceiling": (
+        {"maintenance": {"offPeak": [OFF_PEAK | {"apiMinReplicas": 3, "apiMaxReplicas": 2}]}},
+        "spec.maintenance.offPeak[0].apiMinReplicas",
+    ),
+    "a variable of ours": (
+        {"api": {"env": [{"name": "HSCJIT_PORT"}]}}, "spec.api.env[0].name",
+    ),
+    "a label of ours": (
+        {"worker": {"podLabels": {"hscjit.dev/x": "y"}}}, "spec.worker.podLabels",
+    ),
+    "a tag without repository": ({"image": {"tag": "1"}}, "spec.image.repository"),
+    "tag and digest": (
+        {"image": {"repository": "a", "tag": "1", "digest": "sha256:" + "0" * 64}},
+        "spec.image.tag",
+    ),
+    "two catalogues": (
+        {"catalog": {"bundled": {}, "configMapRef": {"name": "brands"}}},
+        "spec.catalog.configMapRef",
+    ),
+    "the cloud's metadata as a manuals host": (
+        {
+            "catalog": {
+                "manuals": {"allowedHosts": [{"host": "a", "privateCIDR": "169.254.169.254/32"}]}
+            }
+        },
+        "spec.catalog.manuals.allowedHosts[0].privateCIDR",
+    ),
+    "a network that is none": (
+        {"network": {"trustedProxies": ["nonsense"]}}, "spec.network.trustedProxies[0]",
+    ),
+    "bits behind a mask": (
+        {"network": {"clientsFrom": [{"ipBlock": {"cidr": "10.0.0.1/8"}}]}},
+        "spec.network.clientsFrom[0].ipBlock.cidr",
+    ),
+    "a peer that is none": ({"network": {"metricsFrom": [{}]}}, "spec.network.metricsFrom[0]"),
+    "an origin with a path": (
+        {"network": {"allowedOrigins": ["https://a/b"]}}, "spec.network.allowedOrigins[0]",
+    ),
+    "a node port without its type": (
+        {"network": {"service": {"nodePort": 30080}}}, "spec.network.service.nodePort",
+    ),
+    "fewer connections than pods": (
+        {"postgres": {"pool": {"size": 14}}}, "spec.postgres.pool.size",
+    ),
+    "an answer engine we do not have": (
+        {"answers": {"provider": "oracle"}}, "spec.answers.provider",
+    ),
+    "a megabyte of text": (
+        {"api": {"env": [{"name": "A", "value": "x" * 1_000_000}]}}, "spec.api.env[0].value",
+    ),
+    "too many variables": (
+        {"api": {"env": [{"name": f"A{i}"} for i in range(65)]}}, "spec.api.env",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("spec", "names"), REFUSED.values(), ids=REFUSED)
+def test_refused_by_name(client: Client, spec: Any, names: str):
+    with pytest.raises(Refused) as refusal:
+        client.create("bad", spec)
+
+    assert names in str(refusal.value)
+
+
+NAMES = {
+    "forty-one characters": "a" * 41,
+    "sixty characters": "a" * 60,
+    "a dot": "care.eu",
+    "a digit first": "1care",
+}
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+def test_names_that_children_could_not_bear(client: Client, name: str):
+    with pytest.raises(Refused, match=r"metadata\.name must be at most 40 lower-case"):
+        client.create(name, {})
+
+
+def test_the_longest_name(made: Callable[..., dict[str, Any]]):
+    assert made("a" * 40, {})["metadata"]["name"] == "a" * 40
+
+
+# --- what may not change --------------------------------------------------------------------------
+
+
+def test_the_size_is_not_to_be_set_while_it_follows_the_load(
+    client: Client, made: Callable[..., dict[str, Any]]
+):
+    made("scaled", {})
+
+    with pytest.raises(Refused, match=r"spec\.api\.autoscaling\.enabled is true; set"):
+        client.scale("scaled", 3)
+
+    client.change("scaled", {"api": {"autoscaling": {"enabled": False}}})
+    assert client.scale("scaled", 3)["spec"]["replicas"] == 3
+
+
+FIXED: dict[str, tuple[Any, Any, str]] = {
+    "a bootstrap added": ({}, {"bootstrap": {"adoptVolumes": True}}, "spec.bootstrap is fixed"),
+    "a bootstrap removed": (
+        {"bootstrap": {"adoptVolumes": True}}, {"bootstrap": None}, "spec.bootstrap is fixed",
+    ),
+    "a bootstrap changed": (
+        {"bootstrap": {"adoptVolumes": True}}, {"bootstrap": {"adoptVolumes": False}},
+        "spec.bootstrap is fixed",
+    ),
+    "the database's volume": (
+        {}, {"postgres": {"embedded": {"storage": "6Gi"}}}, "spec.postgres.embedded.storage",
+    ),
+    "the database's volume, by leaving it out": (
+        {"postgres": {"embedded": {"storage": "6Gi"}}}, {"postgres": None},
+        "spec.postgres.embedded.storage",
+    ),
+    "the database's class": (
+        {}, {"postgres": {"embedded": {"storageClass": "fast"}}}, "spec.postgres.embedded",
+    ),
+    "the queue's volume": (
+        {}, {"redis": {"embedded": {"queue": {"storage": "2Gi"}}}},
+        "spec.redis.embedded.queue.storage",
+    ),
+    "the queue's class, by leaving it out": (
+        {"redis": {"embedded": {"queue": {"storageClass": "fast"}}}},
+        {"redis": {"embedded": None}}, "spec.redis.embedded.queue.storage",
+    ),
+    "smaller backups": (
+        {}, {"backup": {"destination": {"persistentVolumeClaim": {"storage": "1Gi"}}}},
+        "spec.backup.destination.persistentVolumeClaim.storage cannot shrink",
+    ),
+    "backups of another class": (
+        {}, {"backup": {"destination": {"persistentVolumeClaim": {"storageClass": "fast"}}}},
+        "spec.backup.destination.persistentVolumeClaim.storageClass",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "change", "names"), FIXED.values(), ids=FIXED)
+def test_fixed_once_it_is_made(
+    client: Client, made: Callable[..., dict[str, Any]], before: Any, change: Any, names: str
+):
+    made("fixed", before)
+
+    with pytest.raises(Refused) as refusal:
+        client.change("fixed", change)
+
+    assert names in str(refusal.value)
+
+
+def test_what_is_fixed_may_be_written_out_or_left_out_when_it_says_the_same(
+    client: Client, made: Callable[..., dict[str, Any]]
+):
+    made("same", {"bootstrap": {"adoptVolumes": True}})
+    client.change("same", {"postgres": {"embedded": None}, "redis": None, "api": None})
+    client.change("same", {"postgres": {"embedded": {"storage": "5Gi"}}})
+    spec = client.change("same", {"api": {"autoscaling": {"maxReplicas": 12}}})["spec"]
+
+    assert spec["api"]["autoscaling"]["maxReplicas"] == 12
+
+
+def test_the_volume_for_backups_may_grow(client: Client, made: Callable[..., dict[str, Any]]):
+    made("grown", {})
+    claim = {"persistentVolumeClaim": {"storage": "3Gi"}}
+
+    assert client.change("grown", {"backup": {"destination": claim}})["spec"]["backup"][
+        "destination"
+    ] == claim  # fmt: skip
+
+
+def test_a_refused_change_leaves_what_was(client: Client, made: Callable[..., dict[str, Any]]):
+    before = made("kept", {})
+    with pytest.raises(Refused):
+        client.change("kept", {"backup": {"schedule": "every day"}})
+
+    after = client.call("GET", f"{COLLECTION}/kept")
+    assert (after["spec"], after["metadata"]["generation"]) == (before["spec"], 1)
+
+
+# --- the status ---------------------------------------------------------------------------------
+
+STATUS: dict[str, Any] = {
+    "observedGeneration": 1,
+    "conditions": [
+        {
+            "type": "Ready", "status": "True", "observedGeneration": 1, "reason": "Answering",
+            "message": "The assistant answers", "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }
+    ],
+    "replicas": 2,
+    "selector": "app.kubernetes.io/instance=shown",
+    "version": "1",
+    "image": "hscjit/app:0.1.0",
+    "endpoint": "http://shown-api.default.svc",
+    "components": {
+        name: {"desired": 1, "ready": 0, "reason": "Starting"}
+        for name in ("api", "worker", "beat", "redisCache", "redisQueue", "postgres")
+    },
+    "summary": {"api": "2/2", "workers": "1/1", "autopilot": "Act"},
+    "autopilot": {
+        "targets": {"apiFloor": 2, "apiCeiling": 10, "workers": 1},
+        "lastDecision": {
+            "time": "2026-01-01T00:00:00Z", "action": "Evict", "target": "shown-api-0",
+            "reason": "Unresponsive", "inputs": {"badSeconds": 5, "share": 0.5, "by": "probe"},
+            "refusedBecause": "DisruptionBudget",
+        },
+        "ledger": "shown-ledger",
+    },
+    "backup": {
+        "lastSuccessTime": "2026-01-01T00:00:00Z", "lastSize": 4096,
+        "lastName": "20260101T000000Z", "index": "shown-backups",
+    },
+    "restore": {
+        "from": "20260101T000000Z", "step": "Restoring", "message": "Loading",
+        "startTime": "2026-01-01T00:00:00Z", "completionTime": "2026-01-01T00:01:00Z",
+    },
+}  # fmt: skip
+
+
+def test_a_status_is_stored_whole_and_read_by_the_columns(
+    client: Client, made: Callable[..., dict[str, Any]]
+):
+    made("shown", {})
+    path = f"{COLLECTION}/shown"
+    stored = client.call("PATCH", f"{path}/status", {"status": STATUS}, MERGE)
+    assert stored["status"] == STATUS
+    assert stored["metadata"]["generation"] == 1
+
+    scale = client.call("GET", f"{path}/scale")
+    assert (scale["spec"]["replicas"], scale["status"]["replicas"]) == (2, 2)
+    assert scale["status"]["selector"] == STATUS["selector"]
+
+    request = urllib.request.Request(  # noqa: S310  our own server on the loopback interface
+        client.server.url + path,
+        headers={
+            "Authorization": f"Bearer {client.server.token}",
+            "Accept": "application/json;as=Table;v=v1;g=meta.k8s.io",
+        },
+    )
+    context = ssl.create_default_context(cafile=str(client.server.ca_file))
+    with urllib.request.urlopen(request, context=context, timeout=20) as answer:  # noqa: S310
+        table = json.load(answer)
+    columns = [(c["name"], c["priority"]) for c in table["columnDefinitions"]]
+    cells = dict(zip((name for name, _ in columns), table["rows"][0]["cells"], strict=True))
+
+    assert [name.upper() for name, wide in columns if not wide] == [
+        "NAME", "READY", "STATUS", "API", "WORKERS", "AUTOPILOT", "BACKUP", "AGE",
+    ]  # fmt: skip
+    assert [name.upper() for name, wide in columns if wide] == ["IMAGE", "LAST-ACTION", "MESSAGE"]
+    assert (cells["Ready"], cells["Status"], cells["API"]) == ("True", "Answering", "2/2")
+    assert (cells["Workers"], cells["Autopilot"], cells["Last-Action"]) == ("1/1", "Act", "Evict")
+    assert cells["Message"] == "The assistant answers"
+    assert cells["Backup"].endswith("d")
