@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 MAX_SENTENCES = 4
@@ -15,13 +16,18 @@ MAX_SENTENCE = 400
 CHUNK = 48
 """Characters a streamed piece has, about: whole words, a few to a frame."""
 
-_KEEP = 0.4
+_KEEP = 0.6
 """A further sentence must be this good, compared with the best, to be quoted."""
 _ENOUGH = 0.34
 """The share of the question's weight the best sentence must carry to count as an answer."""
-_SENTENCE_END = re.compile(
-    r"(?<=[.!?\u3002\uff01\uff1f])\s+(?=[^\s\d)\].,;:])|\n{2,}|\n(?=\s*(?:[-•*]|\d+[.)])\s)"
-)
+_HEADING = 0.6
+"""What a word counts that stands only in the heading above a sentence."""
+_HEADING_MAX = 70
+_SENTENCE_END = re.compile(r"(?<=[.!?\u3002\uff01\uff1f])\s+(?=[^\s\d)\].,;:])")
+_CLOSED = re.compile(r"[.!?:;,\u3002\uff01\uff1f]['\")\]]*$")
+_ITEM = re.compile(r"\s*(?:[-\u2022*\u2013]|\d{1,2}[.)])\s")
+_CONTENTS = re.compile(r"^page \d+\b|\.{4,}\s*\d+\.?$", re.IGNORECASE)
+"""A line of a table of contents: it points at an answer and is none."""
 _WORD = re.compile(r"[^\W_]+(?:[-'][^\W_]+)*")
 _SUFFIXES = ("ations", "ation", "ings", "ing", "edly", "ies", "ed", "es", "ly", "s", "e", "y")
 _MIN_STEM = 3
@@ -77,34 +83,33 @@ class Answer:
             start = end
 
 
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence or step, and the headings it stands under."""
+
+    text: str
+    heading: str
+
+
 def answer(question: str, passages: Sequence[PassageLike], product: str) -> Answer:
     """Answer from the passages, best first as the search gave them; `product` is its name."""
     asked = terms(question) - terms(product) or terms(question)
-    sentences = [
-        (rank, at, sentence, passage)
+    found = [
+        _Found(rank, at, sentence, terms(sentence.text), terms(sentence.heading), passage)
         for rank, passage in enumerate(passages)
         for at, sentence in enumerate(split(passage.text))
     ]
-    weights = _rarity(asked, [terms(sentence) for _, _, sentence, _ in sentences])
+    weights = _rarity(asked, found)
     total = sum(weights.values())
-    scored = (
-        [
-            (
-                sum(weights[t] for t in asked & terms(sentence)) / total * 0.97**rank,
-                rank,
-                at,
-                sentence,
-                p,
-            )
-            for rank, at, sentence, p in sentences
-        ]
-        if total
-        else []
+    if not total:
+        return nothing_found(product)
+    scored = sorted(
+        ((_score(one, asked, weights) / total, one) for one in found),
+        key=lambda entry: (-entry[0], entry[1].rank, entry[1].at),
     )
-    scored.sort(key=lambda entry: (-entry[0], entry[1], entry[2]))
     if not scored or scored[0][0] < _ENOUGH:
         return nothing_found(product)
-    return _quote([s for s in scored if s[0] >= scored[0][0] * _KEEP])
+    return _quote([one for score, one in scored if score >= scored[0][0] * _KEEP])
 
 
 def nothing_found(product: str) -> Answer:
@@ -116,10 +121,41 @@ def nothing_found(product: str) -> Answer:
     )
 
 
-def split(text: str) -> list[str]:
-    """Cut a passage into sentences, steps and headings, whitespace made even."""
-    pieces = (" ".join(piece.split()) for piece in _SENTENCE_END.split(text))
-    return [piece[:MAX_SENTENCE] for piece in pieces if _WORD.search(piece)]
+def split(text: str) -> list[Sentence]:
+    """Cut a passage into sentences and steps under their headings, whitespace made even.
+
+    A short line without an end, before one that begins anew, is a heading; other line breaks are
+    only where the page was too narrow.
+    """
+    sentences: list[Sentence] = []
+    headings: list[str] = []
+    block: list[str] = []
+
+    def close() -> None:
+        for piece in _SENTENCE_END.split(" ".join(block)):
+            if _WORD.search(piece) and not _CONTENTS.search(piece):
+                sentences.append(Sentence(piece[:MAX_SENTENCE], " ".join(headings)))
+        block.clear()
+
+    lines = [" ".join(line.split()) for line in text.split("\n")]
+    for line, following in pairwise([*lines, ""]):
+        if not line or _ITEM.match(line):
+            close()
+        if block or not _is_heading(line, following):
+            block.append(line)
+        else:
+            if sentences and sentences[-1].heading == " ".join(headings):
+                headings.clear()  # sentences stood under these: a new part begins
+            headings.append(line)
+        if _CLOSED.search(line):
+            close()
+    close()
+    return sentences
+
+
+def _is_heading(line: str, following: str) -> bool:
+    short = 0 < len(line) <= _HEADING_MAX and not _CLOSED.search(line)
+    return short and following[:1] != following[:1].lower()
 
 
 def terms(text: str) -> frozenset[str]:
@@ -134,27 +170,48 @@ def _stem(word: str) -> str:
     return word
 
 
-def _rarity(asked: frozenset[str], sentences: Sequence[frozenset[str]]) -> dict[str, float]:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A sentence with all that ranks it."""
+
+    rank: int
+    at: int
+    sentence: Sentence
+    terms: frozenset[str]
+    above: frozenset[str]
+    passage: PassageLike
+
+
+def _rarity(asked: frozenset[str], found: Sequence[_Found]) -> dict[str, float]:
     return {
-        term: math.log1p((len(sentences) + 1) / (1 + sum(term in s for s in sentences)))
+        term: math.log1p((len(found) + 1) / (1 + sum(term in one.terms for one in found)))
         for term in asked
     }
 
 
-def _quote(scored: list[tuple[float, int, int, str, PassageLike]]) -> Answer:
-    best: list[tuple[int, int, str, PassageLike]] = []
+def _score(one: _Found, asked: frozenset[str], weights: dict[str, float]) -> float:
+    said = sum(weights[term] for term in asked & one.terms)
+    above = sum(weights[term] for term in (asked & one.above) - one.terms)
+    # The search's order breaks ties: it has seen the whole passage.
+    return (said + _HEADING * above) * 0.97**one.rank if said else 0.5 * _HEADING * above
+
+
+def _quote(best_first: list[_Found]) -> Answer:
+    best: list[_Found] = []
     said: set[str] = set()
-    for _, rank, at, sentence, passage in scored:
-        key = sentence.casefold()
+    for one in best_first:
+        key = one.sentence.text.casefold()
         if key not in said and len(best) < MAX_SENTENCES:
             said.add(key)
-            best.append((rank, at, sentence, passage))
-    best.sort(key=lambda entry: entry[:2])  # as the manual says it: steps stay in their order
+            best.append(one)
+    best.sort(key=lambda one: (one.rank, one.at))  # as the manual says it: steps keep their order
     parts: list[str] = []
     sources: dict[tuple[str, int], Cited] = {}
-    for n, (_, _, sentence, p) in enumerate(best):
+    for n, one in enumerate(best):
+        p = one.passage
         sources.setdefault((p.url, p.page), Cited(p.title, p.url, p.page))
-        following = best[n + 1][3] if n + 1 < len(best) else None
+        following = best[n + 1].passage if n + 1 < len(best) else None
         same_page = following is not None and (following.url, following.page) == (p.url, p.page)
-        parts.append(sentence if same_page else f"{sentence} [{p.title}, p. {p.page}]")
+        text = one.sentence.text
+        parts.append(text if same_page else f"{text} [{p.title}, p. {p.page}]")
     return Answer(" ".join(parts), tuple(sources.values()))

@@ -78,7 +78,7 @@ class Conversations:
             raise NotFound("This session has no stored conversation")
         return found
 
-    async def locked_product(self, owner: Session) -> str | None:
+    async def last_product(self, owner: Session) -> str | None:
         """Return the product this conversation was last about."""
         async with self._sessions() as db:
             conversation = await db.get(Conversation, owner.id)

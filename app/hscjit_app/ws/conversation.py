@@ -66,6 +66,7 @@ class Conversation:
         self._queue = SendQueue(socket.send_text)
         self._session = services.signer.new()
         self._locked: str | None = None
+        self._last: str | None = None
         self._typed: tuple[str, float] | None = None
         # Answers are sent one after the other, so that one `last_id` says how far a client got.
         self._to_follow: deque[tuple[str, int]] = deque()
@@ -176,6 +177,7 @@ class Conversation:
         product, confidence = self._product(message)
         if isinstance(message, LockAndQuery):
             self._locked = product.id
+        self._last = product.id
         log.info("Asked", product_id=product.id, confidence=confidence)
         self._unanswered += 1
         self._hold(self._ask(Question(self._session, message.query, product)))
@@ -185,11 +187,13 @@ class Conversation:
         catalogue = self._services.catalog.current
         if message.product_id is not None:
             return catalogue.get(message.product_id), 1.0
+        if self._locked is not None:
+            return catalogue.get(self._locked), 1.0
         named = catalogue.index.identify(message.query) if catalogue.index is not None else None
         if named is not None:
             return named.product, named.confidence
-        if self._locked is not None:
-            return catalogue.get(self._locked), 1.0
+        if self._last is not None:
+            return catalogue.get(self._last), 1.0
         raise BadRequest("Say which product you mean: send product_id", code="which_product")
 
     async def _ask(self, question: Question) -> None:
@@ -228,9 +232,8 @@ class Conversation:
                 self._unanswered += 1
                 self._follow(answer_id, after=int(seq) if answer_id == last_answer else 0)
             with contextlib.suppress(SQLAlchemyError, OSError):
-                locked = await self._services.conversations.locked_product(session)
-                if self._locked is None and locked in self._services.catalog.current.products:
-                    self._locked = locked
+                last = await self._services.conversations.last_product(session)
+                self._last = self._last or last
 
     def _follow(self, answer_id: str, after: int) -> None:
         self._to_follow.append((answer_id, after))

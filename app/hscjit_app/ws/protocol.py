@@ -52,7 +52,8 @@ class Typing(_In):
 
 
 class Query(_In):
-    """A question, about `product_id`, else the locked product, else the one the text names."""
+    """A question about `product_id`; without it about the locked product, else the one the text
+    names, else the one last talked about."""
 
     type: Literal["query"]
     query: str = Field(min_length=1, max_length=MAX_QUESTION)
