@@ -28,7 +28,7 @@ def interleaved(ours: Callable[[], object], peer: Callable[[], object], pairs: i
     return Pair(median(times[0]), median(times[1]))
 
 
-def report(bench: str, figure: str, unit: str, peer: str, pair: Pair, goal: float) -> bool:
+def report(*, bench: str, figure: str, unit: str, peer: str, pair: Pair, goal: float) -> bool:
     """Print one result as a JSON line; `goal` is the ratio ours/peer that must not be passed."""
     ratio = pair.ours / pair.peer
     line = {

@@ -2,10 +2,10 @@
 
 import random
 
-from hscjit_app.catalog.matching import FuzzyIndex
-from hscjit_app.catalog.products import Brand, Product
 from rapidfuzz import fuzz, process
 
+from hscjit_app.catalog.matching import FuzzyIndex
+from hscjit_app.catalog.products import Brand, Product
 from tests.bench.pairs import interleaved, report
 
 PRODUCTS = 300
@@ -61,6 +61,10 @@ def run() -> bool:
         lambda: [process.extract(text, names, scorer=fuzz.WRatio, limit=5) for text in texts],
     )
     return report(
-        "predict", f"{KEYSTROKES} keystrokes, {PRODUCTS} products", "cpu_s",
-        "rapidfuzz.process.extract", pair, goal=1.2,
-    )  # fmt: skip
+        bench="predict",
+        figure=f"{KEYSTROKES} keystrokes, {PRODUCTS} products",
+        unit="cpu_s",
+        peer="rapidfuzz.process.extract",
+        pair=pair,
+        goal=1.2,
+    )

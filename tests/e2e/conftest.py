@@ -15,6 +15,7 @@ from tests.cluster import Cluster, ensure
 from tests.e2e.kubectl import Kubectl, KubectlFailed, condition, eventually
 
 NAMESPACE = "hscjit-e2e"
+SCRIPT = (Path(__file__).parent / "customer.py").read_text()
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 
@@ -75,12 +76,11 @@ class Customer:
     name: str
     url: str
 
-    def say(self, *words: str, timeout_s: float = 60) -> list[dict[str, Any]]:
-        """Run the client library's command in the pod; return the frames it printed."""
+    def say(self, deed: str, *words: str, timeout_s: float = 60) -> list[dict[str, Any]]:
+        """Do one deed of `customer.py` in the pod; return the objects it printed."""
         printed = self.kubectl.run(
-            "exec", self.name, "--", "python", "-m", "hscjit_app.client",
-            "--json", "--url", self.url, *words,
-            timeout_s=timeout_s,
+            "exec", "-i", self.name, "--", "python", "-", self.url, deed, *words,
+            given=SCRIPT, timeout_s=timeout_s,
         )  # fmt: skip
         return [json.loads(line) for line in printed.splitlines() if line.strip()]
 
@@ -90,7 +90,7 @@ def customer(kubectl: Kubectl, cluster: Cluster, support: Support) -> Customer:
     """A customer next door: our own client library in a pod of its own."""
     kubectl.apply(client_pod("customer", cluster.images["app"]))
     kubectl.run("wait", "--for=condition=Ready", "pod/customer", "--timeout=60s", timeout_s=70)
-    return Customer(kubectl, "customer", f"ws://{support.name}-api/ws")
+    return Customer(kubectl, "customer", f"http://{support.name}-api")
 
 
 def client_pod(name: str, image: str) -> dict[str, Any]:

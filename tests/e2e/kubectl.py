@@ -36,7 +36,12 @@ class Kubectl:
     def run(self, *words: str, given: str | None = None, timeout_s: float = 60) -> str:
         """Run kubectl and return what it printed; its refusal raises KubectlFailed."""
         done = subprocess.run(
-            self.command(*words), input=given, capture_output=True, text=True, timeout=timeout_s
+            self.command(*words),
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
         )
         if done.returncode != 0:
             raise KubectlFailed(f"kubectl {' '.join(words)}: {done.stderr.strip()}")

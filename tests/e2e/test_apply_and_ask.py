@@ -58,7 +58,7 @@ def test_a_question_is_answered_from_the_manual_with_its_page(customer: Customer
     (prediction,) = customer.say("predict", "rolnd td17")
     product = prediction["data"][0]["product"]["id"]
 
-    frames = customer.say("ask", "--product", product, QUESTION)
+    frames = customer.say("ask", product, QUESTION)
 
     text = "".join(f["content"] for f in frames if f["type"] == "answer_chunk")
     (context,) = [f for f in frames if f["type"] == "context"]

@@ -1,5 +1,8 @@
 """A backup is worth what comes back from it: the volumes are lost, the data is not."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,12 +11,14 @@ from tests.cluster import Cluster
 from tests.e2e.conftest import Customer, Support, ready_again
 from tests.e2e.kubectl import Kubectl, condition, eventually, uid
 
+OPERATOR = Path(__file__).parents[2] / "operator"
+
 
 @pytest.fixture
 def backed_up(kubectl: Kubectl, customer: Customer, support: Support) -> list[dict]:
     """Hold a conversation, then back up; return the conversation's frames."""
     ready_again(kubectl, support.name)
-    frames = customer.say("ask", "--product", "roland-td-17kvx-gen-2", "how do I reset it?")
+    frames = customer.say("ask", "roland-td17kvx2", "how do I reset it?")
     kubectl.run("create", "job", "backup-by-hand", f"--from=cronjob/{support.name}-backup")
     kubectl.run(
         "wait", "--for=condition=Complete", "job/backup-by-hand", "--timeout=120s", timeout_s=130
@@ -32,18 +37,18 @@ def test_lost_volumes_are_restored_from_the_backup(
         ),
         timeout_s=20,
     )
-    session = next(f["session"] for f in backed_up if f["type"] == "welcome")
-    assert customer.say("history", "--session", session), "the conversation is there before"
+    session = next(f["session"] for f in backed_up if f["type"] == "session")
+    assert customer.say("history", session), "the conversation is there before"
 
     lose_volumes(kubectl, support)
     ready_again(kubectl, support.name, timeout_s=180)
-    assert not customer.say("history", "--session", session), "the volumes are truly lost"
+    assert not customer.say("history", session), "the volumes are truly lost"
 
     printed = restore(cluster, kubectl, support)
 
     assert "Done" in printed
     ready_again(kubectl, support.name, timeout_s=120)
-    history = customer.say("history", "--session", session)
+    history = customer.say("history", session)
     assert any("reset" in message["content"] for message in history)
 
 
@@ -64,33 +69,14 @@ def lose_volumes(kubectl: Kubectl, support: Support) -> None:
 
 def restore(cluster: Cluster, kubectl: Kubectl, support: Support) -> str:
     """Run the plugin's verb as a user does."""
-    import subprocess
-    import sys
-
+    words = ("restore", support.name, "-n", kubectl.namespace, "--from", "latest", "--wait")
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "hscjit_operator.cli",
-            "restore",
-            support.name,
-            "-n",
-            kubectl.namespace,
-            "--from",
-            "latest",
-            "--wait",
-        ],  # fmt: skip
+        [sys.executable, "-m", "hscjit_operator.cli", *words],
         capture_output=True,
         text=True,
         timeout=240,
-        env={
-            "KUBECONFIG": str(cluster.kubeconfig),
-            "PYTHONPATH": str(OPERATOR),
-            "PATH": "/usr/bin",
-        },
+        check=False,
+        env=os.environ | {"KUBECONFIG": str(cluster.kubeconfig), "PYTHONPATH": str(OPERATOR)},
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-OPERATOR = Path(__file__).parents[2] / "operator"
