@@ -9,7 +9,7 @@ const STATES = { open: "Connected", connecting: "Connecting…", lost: "No conne
 
 const say = (text) => { $("announce").textContent = text; };
 const connection = new Connection();
-const log = new Log($("log"), say);
+const log = new Log($("log"), $("scroll"), say);
 const combobox = new Combobox({ input: $("product"), list: $("matches"), clear: $("clear"), announce: say });
 
 let problemTimer = 0;

@@ -2,13 +2,20 @@
 
 export class Log extends EventTarget {
   #root;
+  #scroller;
+  #stick = true; // false while somebody reads further up: they are not dragged along
   #announce;
   #turns = new Map();
 
-  constructor(root, announce) {
+  constructor(root, scroller, announce) {
     super();
     this.#root = root;
+    this.#scroller = scroller;
     this.#announce = announce;
+    scroller.addEventListener("scroll", () => {
+      const { scrollHeight, scrollTop, clientHeight } = scroller;
+      this.#stick = scrollHeight - scrollTop - clientHeight < 80;
+    });
   }
 
   get empty() {
@@ -28,7 +35,6 @@ export class Log extends EventTarget {
   /** Show one durable frame. */
   show(frame) {
     const turn = this.#turns.get(frame.id) ?? this.#begin(frame.id);
-    const near = atEnd();
     switch (frame.type) {
       case "status":
         if (frame.query) turn.asked.textContent = frame.query;
@@ -58,7 +64,7 @@ export class Log extends EventTarget {
         this.#announce(turn.failed.textContent);
         break;
     }
-    if (near) turn.article.scrollIntoView({ block: "end", behavior: "smooth" });
+    if (this.#stick) this.#scroller.scrollTop = this.#scroller.scrollHeight;
   }
 
   #begin(id) {
@@ -163,9 +169,4 @@ function make(tag, className = "", text = "") {
   if (className) element.className = className;
   if (text) element.textContent = text;
   return element;
-}
-
-function atEnd() {
-  const page = document.documentElement;
-  return page.scrollHeight - page.scrollTop - page.clientHeight < 200;
 }
