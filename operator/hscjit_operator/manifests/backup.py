@@ -1,8 +1,8 @@
 """How is a backup made, and what is cleaned up?
 
 The backup's pod works in `.partial-<stamp>` on the claim: each dump beside what its tool said
-(`<dump>.log`). A dump that failed is absent, and its log stays; so the last container, which
-seals the folder, is always there to report what went wrong.
+(`<dump>.log`) and, for Postgres, what it holds (`.facts`). A dump that failed is absent, and its
+log stays; so the last container, which seals the folder, is always there to report what went wrong.
 """
 
 from hscjit_operator import names
@@ -26,6 +26,15 @@ PG_SERVICE = [
 ]
 """How libpq's tools find the database and its password, from a file."""
 
+# Rows are counted in the dump itself: what is counted in the database a moment later differs.
+_COUNT_ROWS = r"""
+!copying && /^COPY / { table = $2; sub(/^.*\./, "", table); rows = 0; copying = 1; next }
+copying && /^\\\.$/ { print "rows", table, rows; copying = 0; next }
+copying { rows++; if (table == "alembic_version") print "revision", $1 }
+/^-- Dumped from database version / { print "server", $6 }
+/^-- Dumped by pg_dump version / { print "tool", $6 }
+"""
+
 # The first container names the backup; the next two read the name.
 _DUMP_POSTGRES = f"""\
 set -eu
@@ -34,6 +43,10 @@ mkdir {_PARTIAL}
 cd {_PARTIAL}
 pg_dump --format=custom --file={POSTGRES_DUMP} 2>{POSTGRES_DUMP}.log || rm -f {POSTGRES_DUMP}
 cat {POSTGRES_DUMP}.log >&2
+if [ -e {POSTGRES_DUMP} ]; then
+    pg_restore --data-only --file=- {POSTGRES_DUMP} | awk '{_COUNT_ROWS}' >{POSTGRES_DUMP}.facts ||
+        rm -f {POSTGRES_DUMP}.facts
+fi
 """
 
 
@@ -102,7 +115,7 @@ _SEAL_KEYS = ("database-url",)
 
 def cleanup(app: HSCJit, inputs: Inputs) -> Manifest:
     """Return the CronJob that removes what is too old: rows, stream entries, backups."""
-    keys = ("database-url", "redis-cache-url", "redis-queue-url")
+    keys = ("database-url", "redis-queue-url")
     volumes = [pods.secret_files(app, keys), pods.tmp("16Mi")]
     if app.backup.enabled:
         volumes.append(backups_volume(app))
