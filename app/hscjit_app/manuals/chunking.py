@@ -86,7 +86,7 @@ def _glue(before: str, piece: str) -> str:
     """Put a wrapped line back into its sentence; keep the break after a whole one."""
     if not before or before[-1] == "\n":
         return ""
-    return "\n" if before[-1] in ".!?:" and not piece[0].islower() else " "
+    return "\n" if before[-1] in ".!?" and not piece[0].islower() else " "
 
 
 def _joined(heading: str, body: str) -> str:

@@ -1,0 +1,1 @@
+"""Programs that run once: each ends with one JSON object that says how it went."""
