@@ -119,10 +119,17 @@ class Api:
         return await self._write(_Request("PATCH", kind, path, query, manifest, APPLY), reason)
 
     async def merge(
-        self, kind: Kind, namespace: str, name: str, patch: Mapping[str, Any], *, reason: str
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        patch: Mapping[str, Any],
+        *,
+        reason: str,
+        manager: str = names.MANAGER,
     ) -> Body:
         """Merge a few fields into an object that is not ours to apply as a whole."""
-        query = {"fieldManager": names.MANAGER}
+        query = {"fieldManager": manager}
         request = _Request("PATCH", kind, kind.path(namespace, name), query, patch, MERGE)
         return await self._write(request, reason)
 

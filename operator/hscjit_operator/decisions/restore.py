@@ -55,7 +55,7 @@ class Restore:
 def decide(
     asked: str | None, recorded: Mapping[str, Any], enabled: bool, seen: Seen
 ) -> Restore | None:
-    """Return the present step, or None when no restore was ever asked for.
+    """Return the present step, or None when there is nothing to do and nothing to tell.
 
     `asked` is the annotation's value, `recorded` the `status.restore`, `enabled` whether there is
     a claim for backups.
@@ -67,7 +67,8 @@ def decide(
     if stamp is None or step is None:
         return None
     if step in OVER:
-        return _over(stamp, step, str(recorded.get("message", "")))
+        # The annotation taken away, it is forgotten: the same backup can be asked for again.
+        return _over(stamp, step, str(recorded.get("message", ""))) if asked else None
     return _go_on(stamp, step, seen)
 
 

@@ -1,97 +1,26 @@
 """A real API server admits what is good and refuses what is not, in words that name the field."""
 
-import json
-import ssl
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from tests.cluster.control_plane import ControlPlane
+from tests.integration.operator.user import COLLECTION, SCHEMAS, Refused, User
 
 ROOT = Path(__file__).parents[3]
-CRD = yaml.safe_load((ROOT / "crds" / "hscjit.yaml").read_text())
 EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.yaml"))
-
-COLLECTION = "/apis/hscjit.dev/v1alpha1/namespaces/default/hscjits"
-MERGE = "application/merge-patch+json"
-
-
-class Refused(Exception):
-    """The API server said no; these are its words."""
-
-
-@dataclass(frozen=True)
-class Client:
-    """The API server as a user with every right, strict about unknown fields as kubectl is."""
-
-    server: ControlPlane
-
-    def call(
-        self, method: str, path: str, body: Any = None, content: str = "application/json"
-    ) -> dict[str, Any]:
-        request = urllib.request.Request(  # noqa: S310  our own server on the loopback interface
-            self.server.url + path,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {self.server.token}", "Content-Type": content},
-        )
-        context = ssl.create_default_context(cafile=str(self.server.ca_file))
-        try:
-            with urllib.request.urlopen(request, context=context, timeout=20) as answer:  # noqa: S310
-                return dict(json.load(answer))
-        except urllib.error.HTTPError as error:
-            raise Refused(json.load(error)["message"]) from error
-
-    def create(self, name: str, spec: Any) -> dict[str, Any]:
-        body = {
-            "apiVersion": "hscjit.dev/v1alpha1",
-            "kind": "HSCJit",
-            "metadata": {"name": name},
-            "spec": spec,
-        }
-        return self.call("POST", f"{COLLECTION}?fieldValidation=Strict", body)
-
-    def change(self, name: str, spec: Any) -> dict[str, Any]:
-        return self.call("PATCH", f"{COLLECTION}/{name}", {"spec": spec}, MERGE)
-
-    def scale(self, name: str, replicas: int) -> dict[str, Any]:
-        body = {"spec": {"replicas": replicas}}
-        return self.call("PATCH", f"{COLLECTION}/{name}/scale", body, MERGE)
 
 
 @pytest.fixture(scope="module")
-def client(api_server: ControlPlane) -> Client:
+def client(api_server: ControlPlane) -> User:
     """The API server with our schema: that it takes it proves the rules' cost to be bearable."""
-    client = Client(api_server)
-    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-    content = "application/apply-patch+yaml"
-    client.call("PATCH", f"{path}/{CRD['metadata']['name']}?fieldManager=test", CRD, content)
-    until(lambda: client.call("GET", COLLECTION))
-    return client
-
-
-def until(ready: Callable[[], Any], timeout_s: float = 20) -> None:
-    """Wait until a new kind is served."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        try:
-            ready()
-        except (Refused, ValueError):
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-        else:
-            return
+    return User(api_server).with_schema()
 
 
 @pytest.fixture
-def made(client: Client) -> Iterator[Callable[[str, Any], dict[str, Any]]]:
+def made(client: User) -> Iterator[Callable[[str, Any], dict[str, Any]]]:
     """Make HSCJits that are gone after the test."""
     names: list[str] = []
 
@@ -105,9 +34,8 @@ def made(client: Client) -> Iterator[Callable[[str, Any], dict[str, Any]]]:
         client.call("DELETE", f"{COLLECTION}/{name}")
 
 
-def test_the_schema_is_established_and_structural(client: Client):
-    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{CRD['metadata']['name']}"
-    conditions = client.call("GET", path)["status"]["conditions"]
+def test_the_schema_is_established_and_structural(client: User):
+    conditions = client.call("GET", f"{SCHEMAS}/hscjits.hscjit.dev")["status"]["conditions"]
 
     found = {condition["type"]: condition["status"] for condition in conditions}
     assert found["Established"] == "True"
@@ -313,7 +241,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("spec", "names"), REFUSED.values(), ids=REFUSED)
-def test_refused_by_name(client: Client, spec: Any, names: str):
+def test_refused_by_name(client: User, spec: Any, names: str):
     with pytest.raises(Refused) as refusal:
         client.create("bad", spec)
 
@@ -329,7 +257,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
-def test_names_that_children_could_not_bear(client: Client, name: str):
+def test_names_that_children_could_not_bear(client: User, name: str):
     with pytest.raises(Refused, match=r"metadata\.name must be at most 40 lower-case"):
         client.create(name, {})
 
@@ -342,7 +270,7 @@ def test_the_longest_name(made: Callable[..., dict[str, Any]]):
 
 
 def test_the_size_is_not_to_be_set_while_it_follows_the_load(
-    client: Client, made: Callable[..., dict[str, Any]]
+    client: User, made: Callable[..., dict[str, Any]]
 ):
     made("scaled", {})
 
@@ -393,7 +321,7 @@ FIXED: dict[str, tuple[Any, Any, str]] = {
 
 @pytest.mark.parametrize(("before", "change", "names"), FIXED.values(), ids=FIXED)
 def test_fixed_once_it_is_made(
-    client: Client, made: Callable[..., dict[str, Any]], before: Any, change: Any, names: str
+    client: User, made: Callable[..., dict[str, Any]], before: Any, change: Any, names: str
 ):
     made("fixed", before)
 
@@ -404,7 +332,7 @@ def test_fixed_once_it_is_made(
 
 
 def test_what_is_fixed_may_be_written_out_or_left_out_when_it_says_the_same(
-    client: Client, made: Callable[..., dict[str, Any]]
+    client: User, made: Callable[..., dict[str, Any]]
 ):
     made("same", {"bootstrap": {"adoptVolumes": True}})
     client.change("same", {"postgres": {"embedded": None}, "redis": None, "api": None})
@@ -414,7 +342,7 @@ def test_what_is_fixed_may_be_written_out_or_left_out_when_it_says_the_same(
     assert spec["api"]["autoscaling"]["maxReplicas"] == 12
 
 
-def test_the_volume_for_backups_may_grow(client: Client, made: Callable[..., dict[str, Any]]):
+def test_the_volume_for_backups_may_grow(client: User, made: Callable[..., dict[str, Any]]):
     made("grown", {})
     claim = {"persistentVolumeClaim": {"storage": "3Gi"}}
 
@@ -423,7 +351,7 @@ def test_the_volume_for_backups_may_grow(client: Client, made: Callable[..., dic
     ] == claim  # fmt: skip
 
 
-def test_a_refused_change_leaves_what_was(client: Client, made: Callable[..., dict[str, Any]]):
+def test_a_refused_change_leaves_what_was(client: User, made: Callable[..., dict[str, Any]]):
     before = made("kept", {})
     with pytest.raises(Refused):
         client.change("kept", {"backup": {"schedule": "every day"}})
@@ -473,11 +401,11 @@ STATUS: dict[str, Any] = {
 
 
 def test_a_status_is_stored_whole_and_read_by_the_columns(
-    client: Client, made: Callable[..., dict[str, Any]]
+    client: User, made: Callable[..., dict[str, Any]]
 ):
     made("shown", {})
     path = f"{COLLECTION}/shown"
-    stored = client.call("PATCH", f"{path}/status", {"status": STATUS}, MERGE)
+    stored = client.report("shown", STATUS)
     assert stored["status"] == STATUS
     assert stored["metadata"]["generation"] == 1
 
@@ -485,16 +413,7 @@ def test_a_status_is_stored_whole_and_read_by_the_columns(
     assert (scale["spec"]["replicas"], scale["status"]["replicas"]) == (2, 2)
     assert scale["status"]["selector"] == STATUS["selector"]
 
-    request = urllib.request.Request(  # noqa: S310  our own server on the loopback interface
-        client.server.url + path,
-        headers={
-            "Authorization": f"Bearer {client.server.token}",
-            "Accept": "application/json;as=Table;v=v1;g=meta.k8s.io",
-        },
-    )
-    context = ssl.create_default_context(cafile=str(client.server.ca_file))
-    with urllib.request.urlopen(request, context=context, timeout=20) as answer:  # noqa: S310
-        table = json.load(answer)
+    table = client.call("GET", path, accept="application/json;as=Table;v=v1;g=meta.k8s.io")
     columns = [(c["name"], c["priority"]) for c in table["columnDefinitions"]]
     cells = dict(zip((name for name, _ in columns), table["rows"][0]["cells"], strict=True))
 
