@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hscjit_app.client import Client
-from tests.cluster import Cluster, ensure
+from tests.cluster.up import Cluster, ensure
 
 EXAMPLE = Path("docs/examples/demo.yaml")
 NAME = "support"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster import Cluster, ensure
+from tests.cluster.up import Cluster, ensure
 from tests.e2e.kubectl import Kubectl, KubectlFailed, condition, eventually
 
 NAMESPACE = "hscjit-e2e"

@@ -49,7 +49,7 @@ def test_an_edited_child_is_set_right_and_foreign_labels_stay(
     found = kubectl.get("pdb", name)
     assert found is not None
     assert found["metadata"]["labels"]["team"] == "music"
-    events = kubectl.run("get", "events", "--field-selector=reason=DriftCorrected", "-o", "json")
+    events = kubectl.run("get", "events", "--field-selector=reason=DriftRestored", "-o", "json")
     assert "maxUnavailable" in events
 
 

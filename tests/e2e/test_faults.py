@@ -4,7 +4,7 @@ import json
 import signal
 import time
 
-from tests.cluster import Cluster
+from tests.cluster.up import Cluster
 from tests.e2e import node
 from tests.e2e.conftest import Support, ready_again
 from tests.e2e.kubectl import Kubectl, condition, eventually, is_ready, uid

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import Cluster
+from tests.cluster.up import Cluster
 from tests.e2e.conftest import Customer, Support, ready_again
 from tests.e2e.kubectl import Kubectl, condition, eventually, uid
 
