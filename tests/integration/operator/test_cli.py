@@ -20,7 +20,9 @@ CRON_JOBS = "/apis/batch/v1/namespaces/default/cronjobs"
 JOBS = "/apis/batch/v1/namespaces/default/jobs"
 
 OLD, NEW = "20260101T020000Z", "20260102T020000Z"
-INDEX = {OLD: '{"size": 900}', NEW: '{"size": 2621440}'}
+INDEX = {
+    "index.json": json.dumps([{"stamp": NEW, "size": 2621440}, {"stamp": OLD, "size": 900}]),
+}
 
 Kubectl = Callable[..., tuple[int, str, str]]
 
