@@ -89,6 +89,8 @@ class _Flight:
     """When a write last failed."""
     busy: bool = False
     """A read or write of the ledger is under way."""
+    fault: str = ""
+    """Why the last tick could not decide."""
     results: list[ActResult] = field(default_factory=list)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -189,9 +191,12 @@ class Pilot:
             flight.results.clear()
             try:
                 came_to = step(flight.policy, observed, flight.history, now)
-            except Exception:  # the tick's boundary: one HSCJit's fault is not the others'
-                log.exception("Could not decide", namespace=key.namespace, hscjit=key.name)
+            except Exception as error:  # the tick's boundary: one HSCJit's fault is not the others'
+                if repr(error) != flight.fault:  # once, not each second
+                    log.exception("Could not decide", namespace=key.namespace, hscjit=key.name)
+                flight.fault = repr(error)
                 continue
+            flight.fault = ""
             self._follow(key, flight, came_to, now)
 
     def _follow(self, key: Key, flight: _Flight, came_to: Step, now: float) -> None:

@@ -25,6 +25,7 @@ MAX_LOG = 4096
 MAX_TEXT = 240 * 1024
 """Characters of the whole ledger; a ConfigMap holds 1 MiB."""
 
+_CONTROL = re.compile(r"[^\n\t\x20-\uffff]")
 _SECRETS = (
     (re.compile(r"(\w+://[^\s:/@]*):[^\s@/]+@"), r"\1:***@"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+"), r"\1 ***"),
@@ -103,6 +104,8 @@ def amend(
 
 def evidence(log: str, metrics: Metrics | None) -> dict[str, Any]:
     """Return what is kept of a pod before it goes: the end of its log, its last numbers."""
+    # Masked before the last cut: half a secret at its edge would no longer look like one.
+    log = _CONTROL.sub("", log[-2 * MAX_LOG :])
     for secret, mask in _SECRETS:
         log = secret.sub(mask, log)
     numbers = (

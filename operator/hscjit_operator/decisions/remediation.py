@@ -75,7 +75,7 @@ def decide(
     history: History,
     now: float,
 ) -> Outcome:
-    """Replace the pod that is bad, or say what stands against it."""
+    """Replace what is bad, or say what stands against it."""
     mode = policy.heal.mode
     history = _prune(history, observed, now)
     if dependency_down(observed) is not None:
@@ -104,6 +104,10 @@ def decide(
         if _under_way(verdict.pod, mode, history, now):
             continue
         wanted = _eviction(verdict.pod, verdict.reason, verdict.inputs or {}, mode, now)
+        if _failed_replacement(verdict, history, now):
+            # The cure has the illness: known before any deadline.
+            kind = useless_key(Action.EVICT, verdict.pod.component, verdict.reason)
+            history = replace(history, useless={**history.useless, kind: now})
         obstacle = (
             _standing_still(observed)
             or common
@@ -212,6 +216,16 @@ def _proven_useless(history: History, component: str, reason: str, now: float) -
     if recent(found, now, USELESS_S):
         return Obstacle("HelpedNothing", "The last eviction for this reason helped nothing")
     return None
+
+
+def _failed_replacement(verdict: Verdict, history: History, now: float) -> bool:
+    """Return whether a new pod has what the one before it was evicted for."""
+    started = verdict.pod.started
+    return recent(started, now, EFFECT_S) and any(
+        act.at <= (started or 0.0)
+        for act in history.evictions
+        if (act.component, act.reason) == (verdict.pod.component, verdict.reason)
+    )
 
 
 def _under_way(pod: PodRef, mode: Mode, history: History, now: float) -> bool:
