@@ -77,6 +77,7 @@ REASONS: Final[Mapping[str, str]] = {
     "BackupDisabled": "The spec asks for no backups.",
     "BackupComplete": "A backup with its manifest is there.",
     "BackupFailed": "The newest backup ended badly; the message is its last word.",
+    "AutoscalerInactive": "The HPA gets no metrics; the message is its own.",
     "Running": "Nothing is paused.",
     "PausedByAnnotation": "The annotation hscjit.dev/paused is set.",
     "InvalidPause": "The annotation hscjit.dev/paused cannot be read; nothing is paused by it.",

@@ -42,6 +42,8 @@ class Outcome:
     """Something did not work: come back with a growing delay."""
     check_again_in: float | None = None
     """Seconds until the next look even if nothing happens."""
+    gone: bool = False
+    """There is nothing left to look at."""
 
 
 DEBOUNCE_S: Final = 0.01
@@ -66,7 +68,6 @@ class _Record:
     resync_at: float = 0.0
     entry: _Entry | None = None
     running: bool = False
-    forgotten: bool = False
 
 
 Handler = Callable[[Key, Trigger], Awaitable[Outcome]]
@@ -94,7 +95,6 @@ class Queue:
     def put(self, key: Key, trigger: Trigger, delay_s: float = DEBOUNCE_S) -> None:
         """Ask for a pass; several asked for meanwhile become one."""
         record = self._records.setdefault(key, _Record())
-        record.forgotten = False
         due = self.clock() + delay_s
         if trigger is Trigger.SPEC:
             record.failures, record.not_before = 0, 0.0
@@ -108,15 +108,6 @@ class Queue:
         record.entry = _Entry(due, trigger, self._serial)
         heapq.heappush(self._waiting, (due, self._serial, key))
         self._wake.set()
-
-    def forget(self, key: Key) -> None:
-        """Drop a key that is gone, once its present pass has ended."""
-        self._failing.discard(key)
-        record = self._records.get(key)
-        if record is not None and record.running:
-            record.entry, record.forgotten = None, True
-        else:
-            self._records.pop(key, None)
 
     async def run(self) -> None:
         """Start passes as they become due, until cancelled."""
@@ -162,9 +153,9 @@ class Queue:
         finally:
             record.running = False
             self._wake.set()
-        if record.forgotten:
-            if record.entry is None:
-                self._records.pop(key, None)
+        if outcome.gone and record.entry is None:
+            self._records.pop(key, None)
+            self._failing.discard(key)
             return
         if outcome.failed:
             doublings = min(record.failures, _STEADY_AFTER)

@@ -1,7 +1,7 @@
 """What do we read of a child that the watch shows? From its body to the few facts that count."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -35,11 +35,16 @@ def child(body: Body) -> Child:
         uid=metadata["uid"],
         version=int(metadata["resourceVersion"]),
         owner_uid=metadata.get("labels", {}).get(names.LABEL_OWNER_UID, ""),
-        controller_uid=next((o["uid"] for o in owners if o.get("controller")), ""),
+        controller_uid=_owner(owners),
         deleting="deletionTimestamp" in metadata,
         digest=owned.digest(owned.held(body)),
         facts=_FACTS.get(body["kind"], _plain)(body),
     )
+
+
+def _owner(owners: Sequence[Mapping[str, Any]]) -> str:
+    controllers = [owner["uid"] for owner in owners if owner.get("controller")]
+    return str(next(iter([*controllers, *(owner["uid"] for owner in owners)]), ""))
 
 
 def epoch(text: str | None) -> float | None:
@@ -64,14 +69,10 @@ def _scaled(body: Body) -> Facts:
     templates = spec.get("volumeClaimTemplates")
     pinned = (names.ANNOTATION_IMAGE, names.ANNOTATION_TEMPLATE_VERSION)
     annotations = metadata.get("annotations") or {}
-    updated = status.get("updatedReplicas", 0)
-    if templates is not None and status.get("currentRevision") == status.get("updateRevision"):
-        # A StatefulSet stops counting updated pods once no update is under way.
-        updated = status.get("currentReplicas", updated)
     return Scaled(
         desired=spec.get("replicas", 1),
         ready=status.get("readyReplicas", 0),
-        updated=updated,
+        updated=status.get("updatedReplicas", 0),
         total=status.get("replicas", 0),
         generation=metadata.get("generation", 1),
         seen=status.get("observedGeneration", 0),
@@ -85,6 +86,17 @@ def _scaled(body: Body) -> Facts:
 def claim_templates(templates: Any) -> str:
     """Return a StatefulSet's claim templates as text that compares equal when they are."""
     return json.dumps(owned.canonical(templates, "volumeClaimTemplates"), sort_keys=True)
+
+
+def read_claim_templates(text: str) -> list[dict[str, Any]]:
+    """Return claim templates out of that text, as they can be applied again without a change."""
+    return [_without_empty(template) for template in json.loads(text)]
+
+
+def _without_empty(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_empty(v) for k, v in value.items() if v != owned.EMPTY}
+    return [_without_empty(item) for item in value] if isinstance(value, list) else value
 
 
 def _pod(body: Body) -> Facts:
@@ -104,9 +116,16 @@ def _pod(body: Body) -> Facts:
         ready_changed=epoch(ready.get("lastTransitionTime")),
         started=epoch(running.get("startedAt")) if running else None,
         job=job,
+        ended=_ended(main) if job else None,
         said=_said([*inits, *main]) if job else "",
         trouble=_trouble(body, [*inits, *main]),
     )
+
+
+def _ended(containers: list[Mapping[str, Any]]) -> float | None:
+    ends = [(c.get("state") or {}).get("terminated", {}).get("finishedAt") for c in containers]
+    times = [epoch(end) for end in ends]
+    return max((at for at in times if at is not None), default=None)
 
 
 def _said(containers: list[Mapping[str, Any]]) -> str:

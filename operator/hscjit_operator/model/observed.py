@@ -53,6 +53,8 @@ class PodFacts:
     """Epoch seconds since when the main container runs, None while it does not."""
     job: str = ""
     """Name of the Job it belongs to, if any."""
+    ended: float | None = None
+    """Epoch seconds at which the last container of a Job's pod ended."""
     said: str = ""
     """Termination message of the first container that failed, else of the last one that ended."""
     trouble: str = ""
@@ -116,7 +118,8 @@ class Child:
     owner_uid: str
     """UID of the HSCJit it was made for, by its label."""
     controller_uid: str
-    """UID of its controlling owner, empty for none (Retain, or somebody took it off)."""
+    """UID of its controlling owner, or else of its first; empty for none (Retain, or somebody took
+    it off)."""
     deleting: bool
     digest: bytes
     """Of the fields that our apply owns and their values; see `model.owned`."""

@@ -1,0 +1,153 @@
+"""How is the operator put together, started and stopped? The parts meet here and nowhere else."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+from kubernetes.aio.client.configuration import Configuration
+
+from hscjit_operator import endpoints, handlers
+from hscjit_operator.autopilot import Pilot
+from hscjit_operator.cluster.actuator import ClusterActuator
+from hscjit_operator.cluster.client import Api, ApiError
+from hscjit_operator.cluster.events import Events
+from hscjit_operator.cluster.front_door import FrontDoor
+from hscjit_operator.cluster.kinds import HSCJIT
+from hscjit_operator.cluster.observe import Apps, Children
+from hscjit_operator.cluster.references import References
+from hscjit_operator.cluster.watches import Watches
+from hscjit_operator.names import Key
+from hscjit_operator.queue import Queue, Trigger
+from hscjit_operator.reconcile import Reconciler
+from hscjit_operator.settings import Settings
+
+log = structlog.stdlib.get_logger(__name__)
+
+_HEARTBEAT: Final = Key("", "")
+"""No HSCJit has this key: its passes show that passes end, even while there is nothing to do."""
+_CRD_EVERY_S: Final = 2.0
+
+
+def _door_url(ip: str) -> str:
+    return f"http://{ip}/ready"
+
+
+class Operator:
+    """One operator: made of settings and of how to reach the API server, run once."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        configuration: Configuration,
+        *,
+        door_url: Callable[[str], str] = _door_url,
+    ) -> None:
+        """`door_url` makes the address of /ready out of the API Service's ClusterIP."""
+        self._settings = settings
+        clock = time.monotonic
+        self.api = Api(
+            configuration,
+            writes_in_flight=settings.writes_in_flight,
+            timeout_s=settings.request_timeout_s,
+        )
+        self.queue = Queue(self._reconcile, settings.passes_in_flight, settings.resync_s, clock)
+        self.apps = Apps(lost=self._lost)
+        self.children = Children(changed=self._child_changed)
+        self.watches = Watches(self.apps, self.children, settings.watch_namespaces, clock)
+        events = Events(self.api, clock, _now)
+        references = References(self.api, self._news, period_s=settings.poll_s, clock=clock)
+        front_door = FrontDoor(self._news, period_s=settings.front_door_s, clock=clock)
+        pilot = Pilot(ClusterActuator(self.api, self.apps, self.children, events), self._news)
+        self.reconciler = Reconciler(
+            api=self.api,
+            apps=self.apps,
+            children=self.children,
+            references=references,
+            front_door=front_door,
+            events=events,
+            pilot=pilot,
+            settings=settings,
+            clock=clock,
+            now=_now,
+            door_url=door_url,
+        )
+        self._loops: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (
+            self.queue.run,
+            references.run,
+            front_door.run,
+            pilot.run,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set, or raise when a part cannot go on."""
+        self.queue.put(_HEARTBEAT, Trigger.RESYNC, 0.0)
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(self.api.close)
+            await self._listen(stack)
+            async with asyncio.TaskGroup() as group:
+                loops = [group.create_task(loop(), name=loop.__qualname__) for loop in self._loops]
+                try:
+                    await self._watch(stop)
+                finally:
+                    for task in loops:
+                        task.cancel()
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        await self._wait_for_crd(stop)
+        if stop.is_set():
+            return
+        triggers = handlers.registry(
+            api=self.api,
+            apps=self.apps,
+            children=self.children,
+            watches=self.watches,
+            queue=self.queue,
+        )
+        await handlers.watch(triggers, self._settings.watch_namespaces, stop)
+
+    async def _wait_for_crd(self, stop: asyncio.Event) -> None:
+        """Wait for the API server and the CRD: kopf looks for the kind only once."""
+        while not stop.is_set():
+            try:
+                if await self.api.serves(HSCJIT):
+                    return
+                log.warning("Waiting for CRD", crd=f"{HSCJIT.plural}.{HSCJIT.group}")
+            except ApiError as error:
+                log.warning("Waiting for API server", error=str(error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _CRD_EVERY_S)
+
+    async def _listen(self, stack: contextlib.AsyncExitStack) -> None:
+        vitals = endpoints.Vitals(
+            clock=time.monotonic,
+            last_pass=lambda: self.reconciler.last_pass,
+            dead_watches=self.watches.dead,
+            missing_watches=self.watches.missing,
+        )
+        runner = web.AppRunner(endpoints.application(vitals), access_log=None)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, self._settings.host, self._settings.port).start()
+
+    async def _reconcile(self, key: Key, trigger: Trigger) -> Any:
+        return await self.reconciler.reconcile(key, trigger)
+
+    def _child_changed(self, key: Key) -> None:
+        # A child whose HSCJit is not known (yet) waits for it in the cache.
+        if self.apps.get(key) is not None:
+            self.queue.put(key, Trigger.CHILD)
+
+    def _news(self, key: Key) -> None:
+        self.queue.put(key, Trigger.NEWS)
+
+    def _lost(self, key: Key) -> None:
+        self.queue.put(key, Trigger.SPEC)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

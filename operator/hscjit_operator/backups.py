@@ -1,0 +1,111 @@
+"""How fresh is the newest backup? What the backup pods said at their end, kept in the status.
+
+A pod's last word lists every complete backup on the claim, so the index is written from it alone.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+
+from hscjit_operator import conditions as c
+from hscjit_operator import names, sight
+from hscjit_operator.cluster import kinds
+from hscjit_operator.cluster.actuator import record
+from hscjit_operator.cluster.client import Api, ApiError
+from hscjit_operator.cluster.observe import Children
+from hscjit_operator.conditions import Condition
+from hscjit_operator.model import owned
+from hscjit_operator.model.spec import HSCJit
+from hscjit_operator.report import Told
+from hscjit_operator.sight import Observed
+
+log = structlog.stdlib.get_logger(__name__)
+
+_INDEX: Final = "index.json"
+_STAMP: Final = re.compile(r"\d{8}T\d{6}Z")
+
+
+class Backups:
+    """Reads what backup pods said, and keeps the index of backups in a ConfigMap."""
+
+    def __init__(self, api: Api, children: Children) -> None:
+        """Write the index through `api`, remember it in `children`."""
+        self._api = api
+        self._children = children
+
+    async def tell(self, app: HSCJit, body: Mapping[str, Any], observed: Observed) -> Told:
+        """Return what there is to say of the backups, after bringing the index up to date."""
+        before = body.get("status") or {}
+        newest = _newest(observed)
+        kept: dict[str, Any] = dict(before.get("backup") or {})
+        if newest is not None and newest["ok"]:
+            kept |= _success(newest)
+            if "backups" in newest:
+                await self._index(app, body, observed, newest["backups"])
+        index = names.child(app.name, names.BACKUPS)
+        if (kinds.CONFIG_MAP.kind, index) in observed:
+            kept["index"] = index
+        return Told(kept, _condition(app, newest, c.read(before, c.BACKUP_SUCCEEDED)))
+
+    async def _index(
+        self, app: HSCJit, body: Mapping[str, Any], observed: Observed, entries: Any
+    ) -> None:
+        text = json.dumps(entries, sort_keys=True, indent=1)
+        manifest = record(body, names.BACKUPS, {_INDEX: text})
+        known = observed.get((kinds.CONFIG_MAP.kind, manifest["metadata"]["name"]))
+        if known is not None and known.digest == owned.digest(owned.wanted(manifest)):
+            return
+        try:
+            self._children.learn(
+                await self._api.apply(kinds.CONFIG_MAP, manifest, reason="backup-index")
+            )
+        except ApiError as error:
+            # The status still names the newest backup; the next pass tries again.
+            log.warning("Could not write backup index", hscjit=app.name, error=str(error))
+
+
+def _newest(observed: Observed) -> Mapping[str, Any] | None:
+    """Return the last word of the backup pod that ended last, None when none has."""
+    ended = [
+        (pod.ended, pod.said)
+        for _, pod in sight.pods(observed)
+        if pod.component == names.BACKUP and pod.ended is not None
+    ]
+    if not ended:
+        return None
+    said = max(ended)[1]
+    told = sight.outcome(said)
+    if told is not None:
+        return told
+    return {"ok": False, "reason": "NoLastWord", "message": said or "It ended without a word"}
+
+
+def _success(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of `status.backup` that a good backup gives."""
+    stamp = str(told.get("stamp", ""))
+    if not _STAMP.fullmatch(stamp):
+        return {}
+    made = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    return {
+        "lastSuccessTime": made.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "lastSize": int(told.get("size", 0)),
+        "lastName": stamp,
+    }
+
+
+def _condition(app: HSCJit, newest: Mapping[str, Any] | None, before: Condition) -> Condition:
+    if newest is not None:
+        if newest["ok"]:
+            return Condition(c.BACKUP_SUCCEEDED, "True", "BackupComplete", newest["message"])
+        said = f"{newest['reason']}: {newest['message']}"
+        return Condition(c.BACKUP_SUCCEEDED, "False", "BackupFailed", said)
+    if before.status != "Unknown":
+        return before
+    if not app.backup.enabled:
+        said = "spec.backup.enabled is false"
+        return Condition(c.BACKUP_SUCCEEDED, "Unknown", "BackupDisabled", said)
+    return Condition(c.BACKUP_SUCCEEDED, "Unknown", "NeverMade", "No backup has ended yet")

@@ -1,0 +1,98 @@
+"""Which children differ from what is wanted, why, and which are wanted no more?"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from hscjit_operator.model.observed import Child, JobFacts
+
+Name = tuple[str, str]
+"""Kind and name of a child."""
+
+RETRY_JOB_S: Final = 60.0
+"""A Job of ours that failed is made anew after so long: what it needed may be there by then."""
+
+_NEVER_PRUNED: Final = frozenset({"Pod", "PersistentVolumeClaim", "Secret"})
+"""Pods are their controller's; claims and Secrets hold what cannot be made again."""
+
+
+class Why(StrEnum):
+    """Why a child is applied."""
+
+    CREATE = "create"
+    """It was never there."""
+    UPDATE = "update"
+    """Something else is wanted of it than before."""
+    DRIFT = "drift"
+    """Somebody changed or deleted it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One child that has to be applied."""
+
+    name: Name
+    why: Why
+    known: Child | None
+
+
+def changes(
+    wanted: Mapping[Name, bytes],
+    observed: Mapping[Name, Child],
+    standing: Mapping[Name, tuple[bytes, bytes]],
+    *,
+    same_spec: bool,
+) -> Iterator[Change]:
+    """Return what has to be applied for the children to be as wanted.
+
+    `wanted` and `standing` hold digests: of the manifests, and of each manifest that was seen in
+    place together with what the live object then held. `same_spec`: the status was written for the
+    present generation, so that what is missing or different without our memory of it is drift.
+    """
+    for name, digest in wanted.items():
+        child = observed.get(name)
+        stood = standing.get(name)
+        expected = same_spec if stood is None else stood[0] == digest
+        if child is None:
+            lost = stood is not None or (same_spec and name[0] != "Job")
+            yield Change(name, Why.DRIFT if lost else Why.CREATE, None)
+        elif child.deleting or (name[0] == "Job" and child.controller_uid):
+            continue  # gone first, then made anew; and a Job's template can never change
+        elif child.digest != digest and stood != (digest, child.digest):
+            yield Change(name, Why.DRIFT if expected else Why.UPDATE, child)
+
+
+def superfluous(
+    wanted: Collection[Name],
+    kept: Collection[Name],
+    observed: Mapping[Name, Child],
+    uid: str,
+) -> list[Child]:
+    """Return the children of that HSCJit which are wanted no more.
+
+    Known by their owner's UID, never by name alone: a former HSCJit of the same name had others.
+    """
+    return [
+        child
+        for name, child in observed.items()
+        if name not in wanted
+        and name not in kept
+        and name[0] not in _NEVER_PRUNED
+        and not child.deleting
+        and uid == child.owner_uid
+        and child.controller_uid in ("", uid)
+    ]
+
+
+def spent(wanted: Collection[Name], observed: Mapping[Name, Child], now: float) -> list[Child]:
+    """Return the Jobs that failed long enough ago to be made anew."""
+    return [
+        child
+        for name, child in observed.items()
+        if name in wanted
+        and isinstance(child.facts, JobFacts)
+        and child.facts.outcome == "Failed"
+        and not child.deleting
+        and now - (child.facts.finished or now) >= RETRY_JOB_S
+    ]

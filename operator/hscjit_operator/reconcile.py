@@ -1,0 +1,467 @@
+"""One pass over one HSCJit: read, decide, act, report. Every trigger runs the same pass.
+
+A settled pass reads nothing and writes nothing: children come from the watches, and what they
+should be is known from the last time. A step that fails becomes a problem in the conditions, the
+others go on, and the status is written even then.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+import structlog
+
+from hscjit_operator import conditions, metrics, names, report, sight
+from hscjit_operator.backups import Backups
+from hscjit_operator.cluster import kinds
+from hscjit_operator.cluster.apply import Applier
+from hscjit_operator.cluster.client import CONFLICT, GONE, Api, ApiError
+from hscjit_operator.cluster.events import Events
+from hscjit_operator.cluster.front_door import FrontDoor
+from hscjit_operator.cluster.observe import Apps, Children
+from hscjit_operator.cluster.references import Reference, References
+from hscjit_operator.decisions import replicas, rollout
+from hscjit_operator.decisions.readiness import Gravity, Problem
+from hscjit_operator.kept import Keeper
+from hscjit_operator.model import pause
+from hscjit_operator.model.autopilot import Report, Subject, Targets, clamp
+from hscjit_operator.model.inputs import Inputs
+from hscjit_operator.model.observed import Answer, Child, SecretFacts, Stored
+from hscjit_operator.model.policy import policy_of
+from hscjit_operator.model.spec import TEMPLATE_VERSIONS, HSCJit, SpecError, parse
+from hscjit_operator.names import Key
+from hscjit_operator.queue import Outcome, Trigger
+from hscjit_operator.settings import Settings
+from hscjit_operator.upkeep import Memory, Order, Upkeep, problem_of
+
+log = structlog.stdlib.get_logger(__name__)
+
+_QUIET: Final = frozenset({"Progressing", "NotYetKnown"})
+"""Reasons of Ready that are no news to anybody who waits."""
+_GOOD_NEWS: Final = frozenset({"Answering", "Restoring"})
+_AGAIN_S: Final = 0.0
+"""Something was done: what follows from it is looked at right away."""
+
+
+class Pilot(Protocol):
+    """What a pass needs of the autopilot."""
+
+    def set_subject(self, key: Key, subject: Subject) -> None:
+        """Tell what a pass saw."""
+
+    def report(self, key: Key) -> Report | None:
+        """Return what the autopilot has to say."""
+
+    def forget(self, key: Key) -> None:
+        """Look after an HSCJit no more."""
+
+
+@dataclass
+class _Recall:
+    """What is remembered of one HSCJit between passes; lost with no harm."""
+
+    uid: str
+    children: Memory = field(default_factory=Memory)
+    parsed: HSCJit | None = None
+    epoch: int = 0
+    """How many rollouts of the API have ended: after each the front door is asked anew."""
+    rolling: bool = False
+    sent: Mapping[str, Any] | None = None
+    """The status we wrote last…"""
+    kept: Mapping[str, Any] | None = None
+    """…and what the server made of it."""
+
+
+@dataclass
+class _Pass:
+    """One pass as its facts come together."""
+
+    app: HSCJit
+    body: Mapping[str, Any]
+    status: Mapping[str, Any]
+    observed: Mapping[tuple[str, str], Child]
+    recall: _Recall
+    pause: pause.Pause
+    now: datetime
+    problems: list[Problem] = field(default_factory=list)
+    acted: bool = False
+
+
+class Reconciler:
+    """Runs passes. Everything it needs comes from outside; it starts nothing by itself."""
+
+    def __init__(
+        self,
+        *,
+        api: Api,
+        apps: Apps,
+        children: Children,
+        references: References,
+        front_door: FrontDoor,
+        events: Events,
+        pilot: Pilot,
+        settings: Settings,
+        clock: Callable[[], float],
+        now: Callable[[], datetime],
+        door_url: Callable[[str], str] = lambda ip: f"http://{ip}/ready",
+    ) -> None:
+        """`clock` is monotonic seconds, `now` the time of day; `door_url` makes an address to ask
+        out of the API Service's ClusterIP."""
+        self._api = api
+        self._apps = apps
+        self._children = children
+        self._references = references
+        self._door = front_door
+        self._events = events
+        self._pilot = pilot
+        self._settings = settings
+        self._clock = clock
+        self._now = now
+        self._door_url = door_url
+        self._applier = Applier(api, children)
+        self._keeper = Keeper(api, self._applier, references)
+        self._upkeep = Upkeep(self._applier, events)
+        self._backups = Backups(api, children)
+        self._recalls: dict[Key, _Recall] = {}
+        self._last_pass = clock()
+
+    @property
+    def last_pass(self) -> float:
+        """Return when a pass last ended, well or badly, on the monotonic clock."""
+        return self._last_pass
+
+    def forget(self, key: Key) -> None:
+        """Drop everything known of an HSCJit that is gone; its children go by their owner."""
+        self._recalls.pop(key, None)
+        self._references.forget(key)
+        self._door.forget(key)
+        self._pilot.forget(key)
+        self._children.release(key)
+
+    async def reconcile(self, key: Key, trigger: Trigger) -> Outcome:
+        """Run one pass; whatever goes wrong in it ends here."""
+        began = self._clock()
+        with structlog.contextvars.bound_contextvars(hscjit=key.name, namespace=key.namespace):
+            try:
+                outcome = await self._pass(key)
+            except Exception:
+                # The pass's own boundary: one object's trouble must not become another's.
+                log.exception("Pass failed", trigger=trigger.name)
+                outcome = Outcome(failed=True)
+        ended = "failed" if outcome.failed else "ok"
+        metrics.PASSES.labels(trigger.name.lower(), ended).inc()
+        metrics.PASS_SECONDS.observe(self._clock() - began)
+        metrics.LAST_PASS.set_to_current_time()
+        self._last_pass = self._clock()
+        return outcome
+
+    async def _pass(self, key: Key) -> Outcome:
+        # 1: What does the user want, and is the HSCJit still there?
+        stored = self._apps.get(key)
+        if stored is None:
+            self.forget(key)
+            return Outcome(gone=True)
+        if "deletionTimestamp" in stored.body["metadata"]:
+            return Outcome()
+        now = self._now()
+        recall = self._remembered(key, stored)
+        held, held_wrong = _pause(stored.body, now)
+        try:
+            app = self._parsed(stored, recall)
+        except SpecError as error:
+            said = self._unreadable(stored, recall, str(error), held, held_wrong)
+            return Outcome(await self._write(key, said, recall) is None)
+        run = _Pass(
+            app=app,
+            body=stored.body,
+            status=stored.body.get("status") or {},
+            observed=self._children.of(key),
+            recall=recall,
+            pause=held,
+            now=now,
+        )
+
+        # 2: What is there that no watch shows? The Secret, and what the spec names.
+        secret = await self._secret(run)
+
+        # 3: Which image and template, which step of a restore, how many pods?
+        answer = self._knock(run)
+        back = sight.plan_restore(app, run.status, run.observed, answer)
+        going = sight.plan_rollout(
+            app,
+            run.status,
+            run.observed,
+            self._settings.image_app,
+            trust=back is None or not back.running,
+        )
+        version = _version(run)
+        restoring = back is not None and back.running
+        rolled = recall.children.rolled
+        self._pilot.set_subject(
+            key,
+            sight.subject(app, run.status, run.observed, rolled, held, restoring=restoring),
+        )
+        flown = self._pilot.report(key)
+
+        # 4: Bring the children to it.
+        if version not in TEMPLATE_VERSIONS:
+            run.problems.append(_upgrade_required(version))
+        elif secret is not None:
+            stopped = back is not None and back.stopped
+            policy = policy_of(app)
+            targets = clamp(flown.targets if flown else policy.start(), policy.bounds())
+            inputs = Inputs(
+                image=going.image,
+                migrate_image=going.migrate_image,
+                redis_image=self._settings.image_redis,
+                postgres_image=self._settings.image_postgres,
+                template_version=version,
+                targets=targets,
+                api_replicas=await self._replicas(run, targets, stopped=stopped),
+                workload=going.workload,
+                stopped=stopped,
+                restore=back.stamp if back is not None and back.job else None,
+                manuals_ip=sight.cluster_ip(run.observed, app.name, names.MANUALS),
+                secret_checksum=secret.checksum,
+                operator_namespace=self._settings.namespace,
+            )
+            await self._tend(run, inputs)
+        failed = any(p.gravity is not Gravity.STALL for p in run.problems)
+
+        # 5: Say what came of it.
+        backup = await self._backups.tell(app, run.body, run.observed)
+        said = report.compose(
+            report.Seen(
+                app=app,
+                name=app.name,
+                namespace=app.namespace,
+                generation=app.generation,
+                before=run.status,
+                observed=run.observed,
+                rolled=rolled,
+                rollout=going if secret is not None else None,
+                restore=back,
+                version=version,
+                answer=answer,
+                in_cluster=self._settings.in_cluster,
+                problems=tuple(run.problems),
+                pilot=flown,
+                pause=held,
+                pause_wrong=held_wrong,
+                backup=backup,
+                now=_rfc3339(now),
+            )
+        ).as_dict()
+        wrote = await self._write(key, said, recall)
+        if wrote or run.acted:
+            return Outcome(failed or wrote is None, _AGAIN_S)
+        return Outcome(failed or wrote is None, _ends_in(held, now))
+
+    def _remembered(self, key: Key, stored: Stored) -> _Recall:
+        uid = stored.body["metadata"]["uid"]
+        recall = self._recalls.get(key)
+        if recall is None or recall.uid != uid:
+            if recall is not None:
+                self.forget(key)  # another of that name: nothing of the former one is true of it
+            recall = self._recalls[key] = _Recall(uid)
+        return recall
+
+    @staticmethod
+    def _parsed(stored: Stored, recall: _Recall) -> HSCJit:
+        """Read the spec; the same object again while neither spec nor annotations changed."""
+        metadata = stored.body["metadata"]
+        known = recall.parsed
+        same = (
+            known is not None
+            and known.generation == metadata["generation"]
+            and known.annotations == (metadata.get("annotations") or {})
+        )
+        if known is None or not same:
+            known = recall.parsed = parse(stored.body)
+        return known
+
+    async def _secret(self, run: _Pass) -> SecretFacts | None:
+        """Return the generated Secret once it and the volumes are ours; note what is missing."""
+        app = run.app
+        wanted = _references(app)
+        name = (kinds.SECRET.kind, names.child(app.name, names.SECRET))
+        try:
+            known = await self._references.get(app.key, wanted)
+            for kind, missing in known.missing:
+                said = f"{kind} {missing}, which the spec names, does not exist"
+                run.problems.append(Problem(Gravity.FAULT, "ReferenceMissing", said))
+            if run.pause.holds("all") and known.generated is None:
+                return None
+            found = await self._keeper.secure(app, known, run.observed)
+        except ApiError as error:
+            run.problems.append(problem_of(error, name))
+            return None
+        run.problems += found.problems
+        return found.secret
+
+    def _knock(self, run: _Pass) -> Answer | None:
+        """Return what the front door says, since the last rollout ended."""
+        app, recall = run.app, run.recall
+        api = report.scaled(run.observed, app.name, names.API)
+        ip = sight.cluster_ip(run.observed, app.name, names.API)
+        if api is None or api.desired == 0 or ip is None:
+            self._door.forget(app.key)
+            return None
+        rolling = report.rolling(run.observed, recall.children.rolled, app.name, names.API)
+        recall.epoch += recall.rolling and not rolling
+        recall.rolling = rolling
+        return self._door.answer(app.key, self._door_url(ip), recall.epoch)
+
+    async def _replicas(self, run: _Pass, targets: Targets, *, stopped: bool) -> int | None:
+        """Return what the API's main apply holds, after the number was handed over if need be."""
+        app = run.app
+        if stopped:
+            return 0
+        deployment = run.observed.get(("Deployment", names.child(app.name, names.API)))
+        api = report.scaled(run.observed, app.name, names.API)
+        held = replicas.decide(
+            api=api,
+            autoscaling=app.api.autoscaling.enabled,
+            autoscaler=sight.autoscaler(run.observed, app.name),
+            start=app.api.replicas,
+            floor=targets.api_floor,
+            ceiling=targets.api_ceiling,
+        )
+        if held.handover is None or deployment is None or api is None or run.pause.holds("all"):
+            return held.main
+        try:
+            await self._applier.hand_over(deployment, app.namespace, held.handover)
+        except ApiError as error:
+            # Letting go now would drop the number to 1: hold on, and try again.
+            run.problems.append(problem_of(error, (deployment.kind, deployment.name)))
+            return api.desired if api.owns_replicas else None
+        run.acted = True
+        return held.main
+
+    async def _tend(self, run: _Pass, inputs: Inputs) -> None:
+        app, status = run.app, run.status
+        same = status.get("observedGeneration") == app.generation
+        valid = conditions.read(status, conditions.SPEC_VALID)
+        order = Order(
+            app=app,
+            inputs=inputs,
+            observed=run.observed,
+            body=run.body,
+            same_spec=same and valid.status == "True",
+            try_first="observedGeneration" in status and (not same or valid.status == "False"),
+            pause=run.pause,
+            now=run.now.timestamp(),
+        )
+        problems, acted = await self._upkeep.tend(order, run.recall.children)
+        run.problems += problems
+        run.acted = run.acted or acted
+
+    def _unreadable(
+        self, stored: Stored, recall: _Recall, error: str, held: pause.Pause, wrong: str
+    ) -> dict[str, Any]:
+        """Return the status where the spec cannot be read; the children stay as they are."""
+        metadata = stored.body["metadata"]
+        key = Key(metadata["namespace"], metadata["name"])
+        before = stored.body.get("status") or {}
+        seen = report.Seen(
+            app=None,
+            name=key.name,
+            namespace=key.namespace,
+            generation=metadata["generation"],
+            before=before,
+            observed=self._children.of(key),
+            rolled=recall.children.rolled,
+            rollout=None,
+            restore=None,
+            version=None,
+            answer=None,
+            in_cluster=self._settings.in_cluster,
+            problems=(Problem(Gravity.SPEC, "InvalidSpec", error),),
+            pilot=None,
+            pause=held,
+            pause_wrong=wrong,
+            backup=None,
+            now=_rfc3339(self._now()),
+        )
+        return report.compose(seen).as_dict()
+
+    async def _write(self, key: Key, said: dict[str, Any], recall: _Recall) -> bool | None:
+        """Write the status if it says anything new; None when that failed.
+
+        What we sent is compared as well: a server that stores it in another form than we sent it
+        shall not be written to for ever.
+        """
+        stored = self._apps.get(key)
+        if stored is None or stored.body["metadata"]["uid"] != recall.uid:
+            return False
+        before = stored.body.get("status") or {}
+        if said == before or (said == recall.sent and before == recall.kept):
+            return False
+        manifest = {
+            "apiVersion": names.API_VERSION,
+            "kind": names.KIND,
+            "metadata": {"name": key.name, "namespace": key.namespace, "uid": recall.uid},
+            "status": said,
+        }
+        try:
+            body = await self._api.apply(
+                kinds.HSCJIT, manifest, reason="status", subresource="status"
+            )
+        except ApiError as error:
+            if error.code in (GONE, CONFLICT):
+                return False  # it was deleted meanwhile, and perhaps made again
+            log.warning("Could not write status", error=str(error))
+            return None
+        recall.sent, recall.kept = said, body.get("status")
+        self._apps.take(body)
+        await self._announce(body, before)
+        return True
+
+    async def _announce(self, body: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+        """Post an Event when Ready turned to something that somebody may want to know."""
+        old = conditions.read(before, conditions.READY)
+        new = conditions.read(body.get("status") or {}, conditions.READY)
+        if (old.status, old.reason) == (new.status, new.reason) or new.reason in _QUIET:
+            return
+        kind = "Normal" if new.reason in ("Answering", "Restoring") else "Warning"
+        log.info("Ready changed", status=new.status, reason=new.reason)
+        await self._events.post(
+            body, "Normal" if kind == "Normal" else "Warning", new.reason, new.message
+        )
+
+
+def _references(app: HSCJit) -> tuple[Reference, ...]:
+    named: list[Reference] = [("Secret", ref.name) for ref in app.image.pull_secrets]
+    if app.catalog.config_map_ref is not None:
+        named.append(("ConfigMap", app.catalog.config_map_ref.name))
+    return tuple(named)
+
+
+def _version(run: _Pass) -> str:
+    annotation = sight.pinned_on(run.observed, run.app.name, names.ANNOTATION_TEMPLATE_VERSION)
+    pins = rollout.Pins(run.status.get("version"), annotation)
+    return rollout.pinned(run.app.version, pins, TEMPLATE_VERSIONS[0])
+
+
+def _upgrade_required(version: str) -> Problem:
+    carried = ", ".join(TEMPLATE_VERSIONS)
+    said = (
+        f"Template version {version} is in use, this operator carries {carried}; set spec.version"
+    )
+    return Problem(Gravity.STALL, "UpgradeRequired", said)
+
+
+def _pause(body: Mapping[str, Any], now: datetime) -> tuple[pause.Pause, str]:
+    try:
+        return pause.read(body["metadata"].get("annotations") or {}, now), ""
+    except pause.PauseError as error:
+        return pause.Pause(), str(error)
+
+
+def _ends_in(held: pause.Pause, now: datetime) -> float | None:
+    return max((held.until - now).total_seconds(), 0.1) if held.until else None
+
+
+def _rfc3339(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")

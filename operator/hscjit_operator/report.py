@@ -1,0 +1,248 @@
+"""What does a pass say of an HSCJit? From what it saw and decided to the status, purely."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hscjit_operator import conditions as c
+from hscjit_operator import names
+from hscjit_operator.conditions import Condition
+from hscjit_operator.decisions.readiness import Component, Problem, Situation, conclude
+from hscjit_operator.decisions.restore import Restore
+from hscjit_operator.decisions.rollout import Rollout
+from hscjit_operator.model import autopilot as pilot
+from hscjit_operator.model import status as s
+from hscjit_operator.model.observed import (
+    Answer,
+    AutoscalerFacts,
+    Child,
+    PodFacts,
+    Scaled,
+)
+from hscjit_operator.model.pause import Pause
+from hscjit_operator.model.spec import HSCJit
+
+Observed = Mapping[tuple[str, str], Child]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the backups have to say."""
+
+    status: Mapping[str, Any]
+    """`status.backup`."""
+    condition: Condition
+
+
+KINDS: Final[Mapping[str, str]] = {
+    names.API: "Deployment",
+    names.WORKER: "Deployment",
+    names.BEAT: "Deployment",
+    names.REDIS_CACHE: "StatefulSet",
+    names.REDIS_QUEUE: "StatefulSet",
+    names.POSTGRES: "StatefulSet",
+}
+"""Component → kind of what runs it."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a pass saw and decided; what it could not find out is None."""
+
+    app: HSCJit | None
+    """None: the spec could not be read."""
+    name: str
+    namespace: str
+    generation: int
+    before: Mapping[str, Any]
+    """The status as it stands."""
+    observed: Observed
+    rolled: Mapping[tuple[str, str], int]
+    rollout: Rollout | None
+    restore: Restore | None
+    version: str | None
+    answer: Answer | None
+    in_cluster: bool
+    problems: tuple[Problem, ...]
+    pilot: pilot.Report | None
+    pause: Pause
+    pause_wrong: str
+    """Why the annotation cannot be read; empty when it can."""
+    backup: Told | None
+    now: str
+    """RFC 3339."""
+
+
+def scaled(observed: Observed, name: str, component: str) -> Scaled | None:
+    """Return what runs a component, None when it does not exist."""
+    child = observed.get((KINDS[component], names.child(name, component)))
+    return child.facts if child is not None and isinstance(child.facts, Scaled) else None
+
+
+def rolling(observed: Observed, rolled: Mapping[tuple[str, str], int], name: str, of: str) -> bool:
+    """Tell whether a component's pods are being replaced by those of a newer template."""
+    found = scaled(observed, name, of)
+    if found is None:
+        return False
+    newest = rolled.get((KINDS[of], names.child(name, of)), 0)
+    return found.desired > 0 and (found.rolling or found.seen < newest)
+
+
+def components(
+    observed: Observed, rolled: Mapping[tuple[str, str], int], name: str
+) -> dict[str, Component]:
+    """Return every component as it is observed, absent ones included."""
+    found = {}
+    for component in KINDS:
+        facts = scaled(observed, name, component)
+        if facts is None:
+            found[component] = Component(0, 0, present=False)
+            continue
+        found[component] = Component(
+            desired=facts.desired,
+            ready=facts.ready,
+            rolling=rolling(observed, rolled, name, component),
+            stuck=facts.stuck,
+            trouble=_trouble(observed, component) if facts.ready < facts.desired else "",
+        )
+    return found
+
+
+def compose(seen: Seen) -> s.Status:
+    """Return the status that this pass has to report."""
+    parts = components(seen.observed, seen.rolled, seen.name)
+    situation = Situation(
+        components=parts,
+        serving=names.API,
+        rollout=seen.rollout,
+        restore=seen.restore,
+        answer=seen.answer,
+        in_cluster=seen.in_cluster,
+        problems=seen.problems,
+        before=c.read(seen.before, c.READY).reason,
+    )
+    found = [
+        *conclude(situation),
+        *_findings(seen),
+        _paused(seen),
+        *([seen.backup.condition] if seen.backup else []),
+    ]
+    before = seen.before
+    api, workers = parts[names.API], parts[names.WORKER]
+    return s.Status(
+        observed_generation=seen.generation,
+        conditions=c.merge(before, found, seen.generation, seen.now),
+        replicas=_total(seen.observed, seen.name),
+        selector=s.selector(seen.name),
+        version=seen.version or before.get("version", ""),
+        image=seen.rollout.image if seen.rollout else before.get("image", ""),
+        endpoint=f"http://{names.child(seen.name, names.API)}.{seen.namespace}.svc",
+        components={
+            s.COMPONENTS[component]: {
+                "desired": part.desired,
+                "ready": part.ready,
+                "reason": part.reason,
+            }
+            for component, part in parts.items()
+        },
+        summary={
+            "api": f"{api.ready}/{api.desired}",
+            "workers": f"{workers.ready}/{workers.desired}",
+            "autopilot": _mode(seen),
+        },
+        autopilot=_autopilot(seen),
+        backup=seen.backup.status if seen.backup else before.get("backup") or {},
+        restore=_restore(seen),
+    )
+
+
+def _total(observed: Observed, name: str) -> int:
+    found = scaled(observed, name, names.API)
+    return found.total if found else 0
+
+
+def _trouble(observed: Observed, component: str) -> str:
+    pods = (
+        child.facts
+        for (kind, _), child in sorted(observed.items())
+        if kind == "Pod" and not child.deleting
+    )
+    return next(
+        (
+            pod.trouble
+            for pod in pods
+            if isinstance(pod, PodFacts) and pod.component == component and pod.trouble
+        ),
+        "",
+    )
+
+
+def _mode(seen: Seen) -> str:
+    if seen.app is None:
+        return str((seen.before.get("summary") or {}).get("autopilot", ""))
+    flown = seen.app.autopilot
+    held = seen.pause.holds("heal") and seen.pause.holds("scale")
+    return s.mode(flown.heal.mode, flown.scale.mode, held)
+
+
+def _findings(seen: Seen) -> list[Condition]:
+    """Return the autopilot's conditions; an HPA that sees no metrics overrules its optimism."""
+    found = []
+    for finding in seen.pilot.findings if seen.pilot else ():
+        status: c.Status = "Unknown"
+        if finding.status in ("True", "False"):
+            status = "True" if finding.status == "True" else "False"
+        found.append(Condition(finding.type, status, finding.reason, finding.message))
+    for (kind, _), child in seen.observed.items():
+        hpa = child.facts if kind == "HorizontalPodAutoscaler" else None
+        if isinstance(hpa, AutoscalerFacts) and hpa.active is False:
+            told = Condition(c.SCALING_ACTIVE, "False", "AutoscalerInactive", hpa.message)
+            found.append(told)
+    return found
+
+
+def _paused(seen: Seen) -> Condition:
+    if seen.pause_wrong:
+        return Condition(c.PAUSED, "False", "InvalidPause", seen.pause_wrong)
+    if not seen.pause.parts:
+        return Condition(c.PAUSED, "False", "Running", "Nothing is paused")
+    until = f" until {seen.pause.until.isoformat()}" if seen.pause.until else ""
+    why = f": {seen.pause.reason}" if seen.pause.reason else ""
+    said = f"Paused {', '.join(sorted(seen.pause.parts))}{until}{why}"
+    return Condition(c.PAUSED, "True", "PausedByAnnotation", said)
+
+
+def _autopilot(seen: Seen) -> dict[str, Any]:
+    if seen.pilot is None:
+        return dict(seen.before.get("autopilot") or {})
+    targets = seen.pilot.targets
+    told: dict[str, Any] = {
+        "targets": {
+            "apiFloor": targets.api_floor,
+            "apiCeiling": targets.api_ceiling,
+            "workers": targets.workers,
+        }
+    }
+    if seen.pilot.last_decision is not None:
+        told["lastDecision"] = dict(seen.pilot.last_decision)
+    ledger = names.child(seen.name, names.LEDGER)
+    if ("ConfigMap", ledger) in seen.observed:
+        told["ledger"] = ledger
+    return told
+
+
+def _restore(seen: Seen) -> dict[str, Any]:
+    """Return `status.restore`; its times are those at which its step was first seen."""
+    before = dict(seen.before.get("restore") or {})
+    if seen.restore is None:
+        return before
+    same = before.get("from") == seen.restore.stamp
+    told = {
+        "from": seen.restore.stamp,
+        "step": seen.restore.step,
+        "message": seen.restore.message[:4096],
+        "startTime": before.get("startTime", seen.now) if same else seen.now,
+    }
+    if not seen.restore.running:
+        told["completionTime"] = before.get("completionTime", seen.now) if same else seen.now
+    return told

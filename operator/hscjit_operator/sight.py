@@ -1,0 +1,165 @@
+"""What does a pass make of the children it sees? Questions put to the observed facts, all pure."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from hscjit_operator import conditions, names, report
+from hscjit_operator.decisions import restore, rollout
+from hscjit_operator.model.autopilot import PodRef, Subject
+from hscjit_operator.model.observed import (
+    Answer,
+    AutoscalerFacts,
+    Child,
+    JobFacts,
+    PodFacts,
+    ServiceFacts,
+)
+from hscjit_operator.model.pause import Pause
+from hscjit_operator.model.spec import HSCJit
+
+Observed = Mapping[tuple[str, str], Child]
+
+_PINNED_ON: Final = (names.API, names.WORKER, names.BEAT)
+_STOPPED: Final = frozenset({*_PINNED_ON, names.REDIS_QUEUE, names.RESTORE})
+"""Components whose pods have to be gone before a restore may touch the data."""
+_DEPENDENCIES: Final = (names.REDIS_CACHE, names.REDIS_QUEUE, names.POSTGRES)
+_FLOWN: Final = frozenset(report.KINDS)
+
+
+def pinned_on(observed: Observed, name: str, annotation: str) -> str | None:
+    """Return what the Deployments carry in an annotation; None when none does."""
+    for component in _PINNED_ON:
+        found = report.scaled(observed, name, component)
+        if found is not None and annotation in found.annotations:
+            return found.annotations[annotation]
+    return None
+
+
+def cluster_ip(observed: Observed, name: str, component: str) -> str | None:
+    """Return the address of a Service, None before it has one."""
+    child = observed.get(("Service", names.child(name, component)))
+    return child.facts.cluster_ip if child and isinstance(child.facts, ServiceFacts) else None
+
+
+def autoscaler(observed: Observed, name: str) -> bool:
+    """Tell whether the HPA is there."""
+    child = observed.get(("HorizontalPodAutoscaler", names.child(name, names.API)))
+    return child is not None and isinstance(child.facts, AutoscalerFacts) and not child.deleting
+
+
+def job(observed: Observed, name: str) -> JobFacts | None:
+    """Return a Job by its name, None when there is none."""
+    child = observed.get(("Job", name))
+    return child.facts if child and isinstance(child.facts, JobFacts) else None
+
+
+def last_words(observed: Observed, job_name: str) -> str:
+    """Return what a Job's newest pod said at its end, as a sentence."""
+    said = [(pod.said, pod.ended or 0.0) for _, pod in pods(observed) if pod.job == job_name]
+    text = max(said, key=lambda one: one[1])[0] if said else ""
+    told = outcome(text)
+    return f"{told['reason']}: {told['message']}" if told else text
+
+
+def outcome(text: str) -> Mapping[str, Any] | None:
+    """Return the JSON object that a job left as its termination message, None if it left none."""
+    try:
+        told = json.loads(text)
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) and {"ok", "reason", "message"} <= told.keys() else None
+
+
+def pods(observed: Observed) -> Iterator[tuple[Child, PodFacts]]:
+    """Return every pod."""
+    for child in observed.values():
+        if isinstance(child.facts, PodFacts):
+            yield child, child.facts
+
+
+def plan_rollout(
+    app: HSCJit, status: Mapping[str, Any], observed: Observed, default: str, *, trust: bool
+) -> rollout.Rollout:
+    """Return which image runs and which one migrates.
+
+    `trust` a running image to have been migrated: not after a restore, which brought another
+    schema.
+    """
+    running = pinned_on(observed, app.name, names.ANNOTATION_IMAGE)
+    pins = rollout.Pins(status.get("image"), running)
+    wanted = rollout.pinned(app.image.reference, pins, default)
+    recorded = conditions.read(status, conditions.DATABASE_MIGRATED)
+    done = rollout.recorded(recorded.status, recorded.message)
+    name = names.migration_job(app.name, wanted)
+    return rollout.decide(
+        wanted,
+        running if trust else None,
+        done,
+        job(observed, name),
+        last_words(observed, name),
+    )
+
+
+def plan_restore(
+    app: HSCJit, status: Mapping[str, Any], observed: Observed, answer: Answer | None
+) -> restore.Restore | None:
+    """Return at which step a restore is."""
+    name = names.child(app.name, names.RESTORE)
+    recorded = conditions.read(status, conditions.DATABASE_MIGRATED)
+    api = report.scaled(observed, app.name, names.API)
+    return restore.decide(
+        app.annotations.get(names.ANNOTATION_RESTORE_FROM),
+        status.get("restore") or {},
+        app.backup.enabled,
+        restore.Seen(
+            pods_left=any(pod.component in _STOPPED for _, pod in pods(observed)),
+            job=job(observed, name),
+            said=last_words(observed, name),
+            migrated=recorded.status == "True",
+            answering=bool(answer and answer.ok and api and api.ready > 0),
+        ),
+    )
+
+
+def subject(
+    app: HSCJit,
+    status: Mapping[str, Any],
+    observed: Observed,
+    rolled: Mapping[tuple[str, str], int],
+    pause: Pause,
+    *,
+    restoring: bool,
+) -> Subject:
+    """Return what the autopilot is told."""
+    api = report.scaled(observed, app.name, names.API)
+    ready: dict[str, bool] = {}
+    for _, pod in pods(observed):
+        if pod.component in _DEPENDENCIES:
+            ready[pod.component] = ready.get(pod.component, False) or pod.ready
+    return Subject(
+        app=app,
+        pods=tuple(
+            PodRef(
+                name=child.name,
+                uid=child.uid,
+                component=pod.component,
+                ip=pod.ip,
+                ready=pod.ready,
+                ready_changed=pod.ready_changed,
+                started=pod.started,
+                deleting=child.deleting,
+            )
+            for child, pod in sorted(pods(observed), key=lambda one: one[0].name)
+            if pod.component in _FLOWN
+        ),
+        persisted_status=status.get("autopilot") or {},
+        rollout_in_progress=any(
+            report.rolling(observed, rolled, app.name, component)
+            for component in (names.API, names.WORKER)
+        ),
+        paused=frozenset(str(part) for part in pause.parts if part != "rollout"),
+        restoring=restoring,
+        dependencies_ready=ready,
+        api_replicas=api.desired if api else None,
+    )

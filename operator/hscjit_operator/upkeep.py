@@ -1,0 +1,265 @@
+"""How do the children come to be as wanted? Compare digests, then apply, restore and prune.
+
+While nothing changed this builds no manifest and calls nobody.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+
+from hscjit_operator import manifests, metrics, names
+from hscjit_operator.cluster.apply import Applier, Leaving, NameConflict
+from hscjit_operator.cluster.client import FORBIDDEN, INVALID, ApiError
+from hscjit_operator.cluster.events import Events
+from hscjit_operator.decisions import drift
+from hscjit_operator.decisions.drift import Change, Name, Why
+from hscjit_operator.decisions.readiness import Gravity, Problem
+from hscjit_operator.model import facts, owned
+from hscjit_operator.model.inputs import Inputs
+from hscjit_operator.model.observed import Child, Scaled
+from hscjit_operator.model.pause import Pause
+from hscjit_operator.model.spec import HSCJit
+
+log = structlog.stdlib.get_logger(__name__)
+
+Manifest = Mapping[str, Any]
+
+_LATER: Final = frozenset({"StatefulSet", "Deployment", "Job", "CronJob"})
+"""Kinds whose pods need the others: made after them, so that no pod starts in vain."""
+_PODS: Final = frozenset({"StatefulSet", "Deployment"})
+
+
+@dataclass
+class Memory:
+    """What is remembered of one HSCJit's children between passes; lost with no harm."""
+
+    app: HSCJit | None = None
+    inputs: Inputs | None = None
+    wanted: dict[Name, bytes] = field(default_factory=dict)
+    """Digests of what `app` and `inputs` imply."""
+    standing: dict[Name, tuple[bytes, bytes]] = field(default_factory=dict)
+    """Child → digest of a manifest, and of what the live object held when that was in place."""
+    templates: dict[Name, bytes] = field(default_factory=dict)
+    """Digest of the pod template that was applied last."""
+    rolled: dict[Name, int] = field(default_factory=dict)
+    """Generation that the newest pod template got: what the controller says is about it or not."""
+    fixed: dict[Name, list[Any]] = field(default_factory=dict)
+    """Claim templates of StatefulSets that differ from the spec's: they can never change."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What one pass wants of the children."""
+
+    app: HSCJit
+    inputs: Inputs
+    observed: Mapping[Name, Child]
+    body: Mapping[str, Any]
+    """Of the HSCJit, for Events."""
+    same_spec: bool
+    """The status was written for the present generation."""
+    try_first: bool
+    """A new spec of an HSCJit that runs: the server is asked before anything is changed."""
+    pause: Pause
+    now: float
+
+
+class Upkeep:
+    """Brings the children to what an order wants."""
+
+    def __init__(self, applier: Applier, events: Events) -> None:
+        """Write through `applier`, tell of drift through `events`."""
+        self._applier = applier
+        self._events = events
+
+    async def tend(self, order: Order, memory: Memory) -> tuple[list[Problem], bool]:
+        """Apply what differs, prune what is wanted no more.
+
+        Returns what did not work, and whether anything was done.
+        """
+        built = self._imagine(order, memory)
+        if order.pause.holds("all"):
+            return [], False
+        wanted = memory.wanted
+        changed = [
+            change
+            for change in drift.changes(
+                wanted, order.observed, memory.standing, same_spec=order.same_spec
+            )
+            if not self._held(change, order.pause)
+        ]
+        problems = [
+            Problem(Gravity.FAULT, "StorageFixed", said) for said in self._fixed_said(memory)
+        ]
+        if changed:
+            built = built or self._build(order, memory)
+            if order.try_first:
+                refused = await self._try(order, built, changed)
+                if refused:
+                    return problems + refused, False
+            for wave in _waves(changed):
+                done = (self._apply(order, memory, built[change.name], change) for change in wave)
+                problems += [problem for problem in await asyncio.gather(*done) if problem]
+        self._remember(order, memory)
+        problems += await self._clear(order, wanted)
+        return problems, bool(changed)
+
+    def _imagine(self, order: Order, memory: Memory) -> dict[Name, Manifest] | None:
+        """Find out what is wanted, unless that is known already; return what was built for it."""
+        if memory.app is order.app and memory.inputs == order.inputs:
+            return None
+        memory.fixed.clear()
+        built = self._build(order, memory)
+        memory.wanted = {name: owned.digest(owned.wanted(m)) for name, m in built.items()}
+        memory.app, memory.inputs = order.app, order.inputs
+        return built
+
+    @staticmethod
+    def _build(order: Order, memory: Memory) -> dict[Name, Manifest]:
+        """Build the manifests, with the claim templates that are in place: no others are taken."""
+        built: dict[Name, Manifest] = {}
+        for manifest in manifests.desired(order.app, order.inputs):
+            name = _name(manifest)
+            built[name] = manifest
+            child = order.observed.get(name)
+            wanted = manifest.get("spec", {}).get("volumeClaimTemplates")
+            if child is None or not isinstance(child.facts, Scaled) or not wanted:
+                continue
+            if child.facts.claim_templates != facts.claim_templates(wanted):
+                fixed = facts.read_claim_templates(child.facts.claim_templates)
+                memory.fixed[name] = fixed
+                spec = {**manifest["spec"], "volumeClaimTemplates": fixed}
+                built[name] = {**manifest, "spec": spec}
+        return built
+
+    @staticmethod
+    def _fixed_said(memory: Memory) -> list[str]:
+        return [
+            f"{kind} {name}: size or class of its volume differs from the spec and cannot be "
+            "changed in place; set the spec back, or move the data through a backup"
+            for kind, name in memory.fixed
+        ]
+
+    @staticmethod
+    def _held(change: Change, pause: Pause) -> bool:
+        running = change.known is not None and change.name[0] in _PODS
+        return running and change.why is Why.UPDATE and pause.holds("rollout")
+
+    async def _try(
+        self, order: Order, built: Mapping[Name, Manifest], changed: Sequence[Change]
+    ) -> list[Problem]:
+        """Ask the server what it would say to all changes; return its refusals."""
+
+        async def ask(change: Change) -> Problem | None:
+            manifest = built[change.name]
+            try:
+                await self._applier.apply(
+                    manifest, change.known, order.app.uid, reason="try", dry_run=True
+                )
+            except ApiError as error:
+                return problem_of(error, change.name) if error.code in INVALID else None
+            except (NameConflict, Leaving):
+                return None  # said when it is applied in earnest
+            return None
+
+        asked = await asyncio.gather(*(ask(change) for change in changed))
+        return [problem for problem in asked if problem]
+
+    async def _apply(
+        self, order: Order, memory: Memory, manifest: Manifest, change: Change
+    ) -> Problem | None:
+        kind, name = change.name
+        try:
+            if change.why is Why.DRIFT:
+                await self._tell_drift(order, manifest, change)
+            log.info("Applying child", kind=kind, name=name, reason=change.why.value)
+            child = await self._applier.apply(
+                manifest, change.known, order.app.uid, reason=change.why.value
+            )
+        except ApiError as error:
+            return problem_of(error, change.name)
+        except NameConflict as conflict:
+            return Problem(Gravity.STALL, "NameConflict", str(conflict))
+        except Leaving as leaving:
+            return Problem(Gravity.WAIT, "Leaving", str(leaving))
+        memory.standing[change.name] = (memory.wanted[change.name], child.digest)
+        self._note_template(memory, manifest, change.name, child)
+        return None
+
+    @staticmethod
+    def _note_template(memory: Memory, manifest: Manifest, name: Name, child: Child) -> None:
+        if isinstance(child.facts, Scaled):
+            template = owned.digest(manifest["spec"]["template"])
+            if memory.templates.get(name) != template:
+                memory.templates[name] = template
+                memory.rolled[name] = child.facts.generation
+
+    async def _tell_drift(self, order: Order, manifest: Manifest, change: Change) -> None:
+        """Name the first field that somebody changed: in the log, in an Event, in a metric."""
+        kind, name = change.name
+        where = "deleted"
+        if change.known is not None:
+            live = await self._applier.read(manifest)
+            if live is not None:
+                where = owned.first_difference(owned.wanted(manifest), owned.held(live)) or "owner"
+        field_name = where.partition("[")[0]
+        metrics.DRIFT.labels(kind, field_name).inc()
+        log.info("Restoring child", kind=kind, name=name, reason="drift", diff=where)
+        said = f"{kind} {name} was {'deleted' if where == 'deleted' else f'changed at {where}'}"
+        await self._events.post(order.body, "Normal", "DriftRestored", f"{said}; restored it")
+
+    @staticmethod
+    def _remember(order: Order, memory: Memory) -> None:
+        """Note what was found in place, so that a later difference is known for drift."""
+        for name, digest in memory.wanted.items():
+            child = order.observed.get(name)
+            if child is not None and child.digest == digest:
+                memory.standing[name] = (digest, digest)
+        for name in [name for name in memory.standing if name not in memory.wanted]:
+            del memory.standing[name]
+
+    async def _clear(self, order: Order, wanted: Mapping[Name, bytes]) -> list[Problem]:
+        app = order.app
+        kept = {
+            ("ConfigMap", names.child(app.name, names.LEDGER)),
+            ("ConfigMap", names.child(app.name, names.BACKUPS)),
+        }
+        gone = []
+        if manifests.complete(order.inputs):
+            gone = drift.superfluous(wanted, kept, order.observed, app.uid)
+        problems = []
+        for child, reason in [
+            *((child, "prune") for child in gone),
+            *((child, "retry") for child in drift.spent(wanted, order.observed, order.now)),
+        ]:
+            log.info("Deleting child", kind=child.kind, name=child.name, reason=reason)
+            try:
+                await self._applier.prune(child, app.namespace, reason)
+            except ApiError as error:
+                problems.append(problem_of(error, (child.kind, child.name)))
+        return problems
+
+
+def problem_of(error: ApiError, name: Name) -> Problem:
+    """Return what a refused call means for the HSCJit."""
+    kind, child = name
+    if error.code in INVALID:
+        fields = f" ({', '.join(error.fields)})" if error.fields else ""
+        return Problem(Gravity.SPEC, "Refused", f"{kind} {child}{fields}: {error.message}")
+    if error.code == FORBIDDEN:
+        said = f"{error.verb} {kind} {child} is forbidden: {error.message}"
+        return Problem(Gravity.FAULT, "Forbidden", said)
+    return Problem(Gravity.FAULT, "Failing", f"{error.verb} {kind} {child}: {error.reason}")
+
+
+def _waves(changed: Sequence[Change]) -> list[list[Change]]:
+    early = [change for change in changed if change.name[0] not in _LATER]
+    later = [change for change in changed if change.name[0] in _LATER]
+    return [wave for wave in (early, later) if wave]
+
+
+def _name(manifest: Manifest) -> Name:
+    return manifest["kind"], manifest["metadata"]["name"]
