@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from celery import Celery
 from celery.signals import before_task_publish
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from hscjit_app.metrics import QUEUE
 from hscjit_app.settings import Settings
@@ -28,6 +28,9 @@ _VISIBILITY_TIMEOUT_S = 900
 """Far above the hard limit: a shorter one hands a healthy task to a second worker. Taking over
 from the dead is the outbox's business, not Redis's."""
 _HEARTBEAT_QUEUE_TTL_S = 60.0
+_SWEEP_EACH_S = 1.0
+SWEEP = "maintenance.sweep"
+"""The task that sends what was lost; without Redis the thread runs it when it is idle."""
 
 celery = Celery("hscjit", include=["hscjit_app.tasks.manuals", "hscjit_app.tasks.maintenance"])
 log = structlog.stdlib.get_logger(__name__)
@@ -51,7 +54,10 @@ class _InProcess:
     def _work(self) -> None:
         celery.loader.import_default_modules()  # registers the tasks
         while True:
-            name, args = self._queue.get()
+            try:
+                name, args = self._queue.get(timeout=_SWEEP_EACH_S)
+            except queue.Empty:
+                name, args = SWEEP, {}
             try:
                 celery.tasks[name](**args)
             except Exception:  # one bad task must not end the thread of all others
@@ -120,7 +126,9 @@ def _queues(settings: Settings) -> list[Queue]:
     queues = [Queue(QUEUE)]
     if settings.component == "worker":
         # A dead worker's heartbeats vanish by themselves.
-        queues.append(Queue(heartbeat_queue(settings), expires=_HEARTBEAT_QUEUE_TTL_S))
+        # On an exchange of its own: on the common one it would be sent every task.
+        name = heartbeat_queue(settings)
+        queues.append(Queue(name, Exchange(name), routing_key=name, expires=_HEARTBEAT_QUEUE_TTL_S))
     return queues
 
 

@@ -15,15 +15,12 @@ from celery.worker import state
 from kombu.exceptions import OperationalError
 from redis import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
 
 from hscjit_app import __version__, broker, metrics, queue_metrics
-from hscjit_app.db import outbox
 from hscjit_app.db.session import sync_engine
 from hscjit_app.settings import Settings
-from hscjit_app.tasks.maintenance import HEARTBEAT
+from hscjit_app.tasks.maintenance import HEARTBEAT, sweep_now
 
 _EVERYWHERE = "0.0.0.0"  # noqa: S104  # pods are scraped and probed by their address
 _EACH_S = 1.0
@@ -78,17 +75,16 @@ class Vigil:
 
         def sweep() -> None:
             try:
-                with Session(engine) as session, session.begin():
-                    session.execute(text("SELECT 1"))
-                    lost = outbox.sweep(session, self._queue_empty)
+                sweep_now(engine, self._queue_empty)
             except SQLAlchemyError as e:
                 up.set(0)
                 log.warning("Could not sweep the outbox", error=type(e).__name__)
-                return
-            up.set(1)
-            for task, key in lost:
-                log.info("Sending again what was lost", task=task, key=key)
-                broker.send_now(task, key=key)
+            except (OperationalError, OSError) as e:
+                # The rows are marked as sent; once the queue is back and empty they are lost again.
+                up.set(1)
+                log.warning("Could not send from the outbox", error=type(e).__name__)
+            else:
+                up.set(1)
 
         _each_second(sweep, "outbox")
 

@@ -4,15 +4,19 @@ The parent process watches and publishes (`vigil.py`); its pool's processes only
 forked, so they touch no metric and make their own database connections.
 """
 
+import logging
 import os
 from typing import Any
 
-from celery.signals import beat_init, setup_logging, worker_init, worker_process_init
+from celery.signals import beat_init, setup_logging, worker_init
 
 from hscjit_app import broker, logs
 from hscjit_app.beat import SCHEDULE
 from hscjit_app.settings import Settings
 from hscjit_app.vigil import Vigil
+
+_QUIET = ("celery.worker.strategy", "celery.app.trace")
+"""They say "received" and "succeeded" of every heartbeat; what a task did, the task says."""
 
 settings = Settings.from_env(os.environ)
 broker.configure(settings)
@@ -25,6 +29,8 @@ app.conf.beat_scheduler = "hscjit_app.beat:LockedScheduler"
 def _log(**_: Any) -> None:
     """Being connected here keeps Celery's own set-up away."""
     logs.configure(settings)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 @worker_init.connect
@@ -34,11 +40,6 @@ def _watch_worker(**_: Any) -> None:
     vigil.serve()
     vigil.watch_queue()
     vigil.watch_outbox()
-
-
-@worker_process_init.connect
-def _log_child(**_: Any) -> None:
-    logs.configure(settings)
 
 
 @beat_init.connect

@@ -143,10 +143,13 @@ def enqueue(
         session.flush()
         return True
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    added = session.execute(
-        insert(OutboxRow).values(key=key, token=0, **fresh).on_conflict_do_nothing()
-    )
-    return _rows(added) == 1  # 0: somebody asked in the same moment
+    added = session.scalars(
+        insert(OutboxRow)
+        .values(key=key, token=0, **fresh)
+        .on_conflict_do_nothing()
+        .returning(OutboxRow.key)
+    ).first()
+    return added is not None  # None: somebody asked in the same moment
 
 
 def claim(session: Session, key: str) -> Claim | None:

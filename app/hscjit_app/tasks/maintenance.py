@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 from celery.worker.request import Request
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from hscjit_app import broker
@@ -58,3 +58,18 @@ def _refresh(_args: dict[str, Any]) -> runner.Done:
             outbox.enqueue(session, wanted.key, ingest.TASK, asdict(wanted), send_now=False)
 
     return runner.Done(result={}, store=store)
+
+
+@celery.task(name=broker.SWEEP)
+def sweep() -> None:
+    """Send what was lost or is due again; for a process that is its own queue."""
+    sweep_now(runner.engine(), queue_empty=True)
+
+
+def sweep_now(engine: Engine, queue_empty: bool) -> None:
+    """Sweep once: mark, commit, then send."""
+    with Session(engine) as session, session.begin():
+        lost = outbox.sweep(session, queue_empty)
+    for task, key in lost:
+        log.info("Sending what was lost or is due again", task=task, key=key)
+        broker.send_now(task, key=key)
