@@ -15,13 +15,20 @@ NODE_PACKAGES = [
 PYTHON_PACKAGES = ["python3", "ca-certificates", "tzdata"]
 PYTHON_BUILD_PACKAGES = [
     *("python3-pip-whl", "python3-setuptools-whl", "python3-venv", "python3.11-venv"),
+    *("binutils", "binutils-common", "binutils-x86-64-linux-gnu", "libbinutils"),
+    *("libctf0", "libctf-nobfd0", "libgprofng0", "libjansson4"),
 ]
-"""What `python3 -m venv` needs and a running program doesn't."""
+"""What `python3 -m venv` and leaner libraries need, and a running program doesn't."""
+
+
+def node_key() -> str:
+    """Changes with what the node's base is made of."""
+    return cache.digest(debian.SUITE, *NODE_PACKAGES, *debian.UNWANTED)
 
 
 def node(note: Callable[[str], None]) -> str:
     """The image of a Debian with systemd and what a node needs of the distribution."""
-    key = cache.digest(debian.SUITE, *NODE_PACKAGES)
+    key = node_key()
     name = f"hscjit-base-node:{key}"
     if not docker.has_image(name):
         fill = partial(_archives, packages=NODE_PACKAGES, build_only=[], note=note)
@@ -32,7 +39,7 @@ def node(note: Callable[[str], None]) -> str:
 def python(note: Callable[[str], None]) -> tuple[str, str]:
     """Two images: a Debian with Python 3.11 to run on, and the same with pip to build on."""
     packages = [*PYTHON_PACKAGES, *PYTHON_BUILD_PACKAGES]
-    key = cache.digest(debian.SUITE, *packages)
+    key = cache.digest(debian.SUITE, *packages, *debian.UNWANTED)
     names = (f"hscjit-base-python:{key}", f"hscjit-base-python-build:{key}")
     if not all(map(docker.has_image, names)):
         fill = partial(_archives, packages=packages, build_only=PYTHON_BUILD_PACKAGES, note=note)

@@ -13,7 +13,7 @@ SUITE = "bookworm"
 """The release that our images are made of; `python:3.11-slim-bookworm` is its online twin."""
 
 _DEFAULT_MIRROR = "http://deb.debian.org/debian"
-_UNWANTED = (
+UNWANTED = (
     "usr/share/doc",
     "usr/share/man",
     "usr/share/info",
@@ -22,7 +22,9 @@ _UNWANTED = (
     "var/cache/apt",
     "var/lib/apt/lists",
     "var/log",
+    "usr/lib/x86_64-linux-gnu/gconv",
 )
+"""Folders that no container of ours reads: papers, caches, character sets of another age."""
 
 
 def may_install() -> bool:
@@ -73,12 +75,10 @@ def bootstrap(folder: Path, packages: list[str], note: Callable[[str], None]) ->
 
 def lean(root: Path) -> None:
     """Empty the folders that a container never reads."""
-    for name in _UNWANTED:
+    for name in UNWANTED:
         shutil.rmtree(root / name, ignore_errors=True)
         (root / name).mkdir(parents=True)
     (root / "etc/machine-id").write_text("")
-    for python_cache in root.rglob("__pycache__"):
-        shutil.rmtree(python_cache)
 
 
 def purge(root: Path, packages: list[str]) -> None:

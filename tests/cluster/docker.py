@@ -62,7 +62,7 @@ def build(
 ) -> None:
     """Build the Dockerfile of a folder under this name."""
     options = [part for key, value in args.items() for part in ("--build-arg", f"{key}={value}")]
-    command = ("docker", "build", "--tag", name, *options, context)
+    command: tuple[str | Path, ...] = ("docker", "build", "--tag", name, *options, context)
     run(*command, note=note, doing=doing, env=_builder())
 
 
@@ -82,6 +82,11 @@ def tagged(pattern: str) -> list[str]:
     """The names with tags of all images that match the pattern, such as `hscjit-*`."""
     listing = ("docker", "images", "--filter", f"reference={pattern}")
     return output(*listing, "--format", "{{.Repository}}:{{.Tag}}").split()
+
+
+def untag(names: Sequence[str]) -> None:
+    """Take these names off their images; what nothing else needs goes away."""
+    subprocess.run(["docker", "rmi", *names], capture_output=True, check=False)
 
 
 def save(names: Sequence[str], file: Path) -> None:

@@ -11,6 +11,9 @@ from tests.cluster import cache, capabilities, debian
 from tests.cluster.shell import CommandFailed, Unavailable, output, succeeds
 
 _START_TIMEOUT_S = 60
+KEPT = {"dockerd.log", "runc-bounded"}
+"""Files in the cache that an engine we started goes on using."""
+
 _PID_FILES = (
     Path("/var/run/docker.pid"),
     Path("/var/run/docker/containerd/containerd.pid"),

@@ -91,7 +91,13 @@ def _answers(tools: Tools) -> bool:
 
 
 def _kubectl(tools: Tools, *words: str) -> bool:
-    command = (tools.kubectl, "--kubeconfig", kubeconfig(), "--request-timeout=5s", *words)
+    command: tuple[str | Path, ...] = (
+        tools.kubectl,
+        "--kubeconfig",
+        kubeconfig(),
+        "--request-timeout=5s",
+        *words,
+    )
     return succeeds(*command, timeout_s=10)
 
 
@@ -190,7 +196,7 @@ def _held(image: str, held: list[str]) -> bool:
 
 def load(tools: Tools, images: list[str], note: Callable[[str], None]) -> None:
     """Copy images from Docker into the node."""
-    command = (tools.kind, "load", "docker-image", "--name", NAME, *images)
+    command: tuple[str | Path, ...] = (tools.kind, "load", "docker-image", "--name", NAME, *images)
     run(*command, note=note, doing=f"loading {len(images)} images into the node")
 
 

@@ -83,7 +83,7 @@ def _key() -> str:
     provisioner = gomodules.key((gomodules.PROVISIONER,), gomodules.VOLUMES_MODULE)
     built = (programs_key(), provisioner)
     files = (gomodules.MODULE / "root", gomodules.MODULE / "Dockerfile")
-    return cache.digest(*built, *files, _IMPORT, _ON_BASE, *bases.NODE_PACKAGES)
+    return cache.digest(*built, *files, _IMPORT, _ON_BASE, bases.node_key())
 
 
 def _build(name: str, note: Callable[[str], None]) -> None:
@@ -112,6 +112,7 @@ def _build(name: str, note: Callable[[str], None]) -> None:
         _lay_out(folder / "context", binaries, images)
         docker.build(f"{name}-empty", folder / "context", {"BASE": base}, note, "laying out")
         _import_images(f"{name}-empty", name, folder, note)
+        docker.untag([*images.values(), f"{name}-empty"])
 
 
 def _image_on_base(
@@ -158,3 +159,9 @@ def _import_images(empty: str, name: str, folder: Path, note: Callable[[str], No
         output("docker", "commit", *changes, _BUILDER, name, timeout_s=300)
     finally:
         docker.remove_container(_BUILDER)
+
+
+def kubernetes_of(node: Node) -> str:
+    """The Kubernetes release of a node image, as `1.37`."""
+    version = versions.KUBERNETES if node.built else node.image.partition("@")[0].rpartition(":")[2]
+    return ".".join(version.removeprefix("v").split(".")[:2])
