@@ -15,7 +15,8 @@ from hscjit_app.settings import Settings
 
 _MAX_BYTES = 4096
 """What Kubernetes keeps of a termination message."""
-_MAX_MESSAGE = 1000
+_MAX_MESSAGE = 900
+"""Letters; at most four bytes each, so that the message always fits."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -65,11 +66,11 @@ def write(path: Path, outcome: Outcome) -> None:
         "reason": outcome.reason,
         "message": outcome.message[:_MAX_MESSAGE],
     }
-    body = json.dumps({**outcome.facts, **words})
+    body = json.dumps({**outcome.facts, **words}, ensure_ascii=False).encode()
     if len(body) > _MAX_BYTES:
-        body = json.dumps(words)
+        body = json.dumps(words, ensure_ascii=False).encode()
     try:
-        path.write_text(body, encoding="ascii")
+        path.write_bytes(body)
     except OSError as e:
         log.warning("Could not write the termination message", error=str(e))
 
