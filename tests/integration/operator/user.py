@@ -30,6 +30,8 @@ class User:
     """The API server as somebody with every right sees it."""
 
     server: ControlPlane
+    impersonates: str = ""
+    """Whose rights count instead, such as a ServiceAccount's."""
 
     def call(
         self,
@@ -45,6 +47,8 @@ class User:
             "Content-Type": content,
             "Accept": accept,
         }
+        if self.impersonates:
+            headers["Impersonate-User"] = self.impersonates
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(  # noqa: S310  our own server on the loopback interface
             self.server.url + path, method=method, data=data, headers=headers
