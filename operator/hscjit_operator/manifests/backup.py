@@ -1,8 +1,8 @@
 """How is a backup made, and what is cleaned up?
 
-The backup's pod works in `.partial-<stamp>` on the claim: each dump beside what its tool said
-(`<dump>.log`) and, for Postgres, what it holds (`.facts`). A dump that failed is absent, and its
-log stays; so the last container, which seals the folder, is always there to report what went wrong.
+The backup's pod works in `.partial-<stamp>` on the claim. Each dump lies beside what its tool said
+(`<dump>.log`) and, for Postgres, what was dumped (`<dump>.facts`). A dump that failed is absent and
+its log stays: so the last container, which seals the folder, is always there to report.
 """
 
 from hscjit_operator import names
@@ -35,19 +35,28 @@ copying { rows++; if (table == "alembic_version") print "revision", $1 }
 /^-- Dumped by pg_dump version / { print "tool", $6 }
 """
 
-# The first container names the backup; the next two read the name.
+# The first container names the backup; the next two read the name. The rows are counted in the very
+# snapshot that is dumped, so that after a restore every table can be compared.
 _DUMP_POSTGRES = f"""\
 set -eu
 date -u +%Y%m%dT%H%M%SZ >{_STAMP}
 mkdir {_PARTIAL}
 cd {_PARTIAL}
-pg_dump --format=custom --file={POSTGRES_DUMP} 2>{POSTGRES_DUMP}.log || rm -f {POSTGRES_DUMP}
+set -- $(pg_dump --version)
+echo "tool $3" >{POSTGRES_DUMP}.facts
+psql --quiet --no-psqlrc --no-align --tuples-only --field-separator=' ' --set=ON_ERROR_STOP=1 \\
+    >>{POSTGRES_DUMP}.facts 2>{POSTGRES_DUMP}.log <<'END' || rm -f {POSTGRES_DUMP}
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SELECT pg_export_snapshot() AS snapshot \\gset
+\\setenv SNAPSHOT :snapshot
+\\! pg_dump -Fc --snapshot=$SNAPSHOT -f {POSTGRES_DUMP} </dev/null || rm -f {POSTGRES_DUMP}
+SELECT 'server', current_setting('server_version');
+SELECT 'revision', version_num FROM alembic_version;
+SELECT format('SELECT ''rows'', %L, count(*) FROM %I.%I', tablename, schemaname, tablename)
+    FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename \\gexec
+END
 cat {POSTGRES_DUMP}.log >&2
-if [ -e {POSTGRES_DUMP} ]; then
-    pg_restore --data-only --file=- {POSTGRES_DUMP} | awk '{_COUNT_ROWS}' >{POSTGRES_DUMP}.facts ||
-        rm -f {POSTGRES_DUMP}.facts
-fi
-"""
+"""  # noqa: S608  a script made of constants
 
 
 def _dump_redis(app: HSCJit) -> str:
@@ -70,7 +79,7 @@ def backup(app: HSCJit, inputs: Inputs) -> Manifest | None:
     if not wanted.enabled:
         return None
     claim = backups_volume(app)
-    tools = pods.secret_files(app, ["pg_service.conf", "redis-password", *_SEAL_KEYS])
+    tools = pods.secret_files(app, ["pg_service.conf", "redis-password"])
     volumes = [claim, _HANDOVER, tools, pods.tmp("64Mi")]
     dumps = [
         jobs.tool_container(
@@ -86,8 +95,7 @@ def backup(app: HSCJit, inputs: Inputs) -> Manifest | None:
         app,
         "seal",
         inputs.image,
-        volumes=volumes,
-        keys=_SEAL_KEYS,
+        volumes=[claim, _HANDOVER, pods.tmp("64Mi")],
         command=pods.shell(_SEAL),
         env=_retention(app),
     )
@@ -110,12 +118,9 @@ def backup(app: HSCJit, inputs: Inputs) -> Manifest | None:
     )
 
 
-_SEAL_KEYS = ("database-url",)
-
-
 def cleanup(app: HSCJit, inputs: Inputs) -> Manifest:
-    """Return the CronJob that removes what is too old: rows, stream entries, backups."""
-    keys = ("database-url", "redis-queue-url")
+    """Return the CronJob that removes what is too old: rows and backups."""
+    keys = ("database-url",)
     volumes = [pods.secret_files(app, keys), pods.tmp("16Mi")]
     if app.backup.enabled:
         volumes.append(backups_volume(app))
@@ -127,7 +132,6 @@ def cleanup(app: HSCJit, inputs: Inputs) -> Manifest:
         keys=keys,
         command=["python", "-m", "hscjit_app.jobs.cleanup"],
         env=_retention(app) if app.backup.enabled else (),
-        configured=True,
     )
     return jobs.cron_job(
         app,

@@ -8,7 +8,7 @@ from hscjit_operator.model.inputs import Inputs
 from hscjit_operator.model.spec import HSCJit
 from hscjit_operator.model.workload import resources
 
-_KEYS = ("database-url", "redis-cache-url", "redis-queue-url")
+_KEYS = ("redis-queue-url",)
 _RESOURCES = resources(("25m", "128Mi"), ("500m", "256Mi"))
 
 

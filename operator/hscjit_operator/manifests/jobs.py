@@ -58,12 +58,11 @@ def app_container(
     image: str,
     *,
     volumes: Sequence[pods.Volume],
-    keys: Sequence[str],
     command: list[str],
+    keys: Sequence[str] = (),
     env: Sequence[Manifest] = (),
-    configured: bool = False,
 ) -> Manifest:
-    """Return a container that runs one of the app's jobs; `configured` as API and worker are."""
+    """Return a container that runs one of the app's jobs; `keys` of the Secret it reads."""
     return pods.container(
         name,
         image,
@@ -72,7 +71,6 @@ def app_container(
         imagePullPolicy=app.image.pull_policy,
         command=command,
         env=[*env, *pods.app_variables(app, JOB, keys)],
-        **({"envFrom": pods.shared_config(app)} if configured else {}),
         # A job that died before it could speak still says its last lines.
         terminationMessagePolicy="FallbackToLogsOnError",
     )
@@ -95,7 +93,7 @@ def tool_container(
         resources=pods.with_disk(wanted or _RESOURCES, "256Mi"),
         imagePullPolicy="IfNotPresent",
         command=pods.shell(script),
-        env=list(env),
+        **({"env": list(env)} if env else {}),
         terminationMessagePolicy="FallbackToLogsOnError",
     )
 

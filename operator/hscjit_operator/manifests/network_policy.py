@@ -22,14 +22,13 @@ _PORTS: Final = {
     names.REDIS_CACHE: REDIS_PORT,
     names.REDIS_QUEUE: REDIS_PORT,
 }
-_STORES: Final = (names.POSTGRES, names.REDIS_CACHE, names.REDIS_QUEUE)
 _EDGES: Final[Mapping[str, Sequence[str]]] = {
-    names.API: _STORES,
-    names.WORKER: (names.API, *_STORES),  # the API's pods serve the sample manuals
-    names.BEAT: _STORES,
+    names.API: (names.POSTGRES, names.REDIS_CACHE, names.REDIS_QUEUE),
+    names.WORKER: (names.API, names.POSTGRES, names.REDIS_QUEUE),  # the API serves sample manuals
+    names.BEAT: (names.REDIS_QUEUE,),
     names.MIGRATE: (names.POSTGRES,),
     names.BACKUP: (names.POSTGRES, names.REDIS_QUEUE),
-    names.CLEANUP: _STORES,
+    names.CLEANUP: (names.POSTGRES,),
     names.RESTORE: (names.POSTGRES,),  # the queue's files it reaches through their claim
 }
 """Who asks whom, within one HSCJit. Each edge opens both ends: egress here, ingress there."""
@@ -103,6 +102,8 @@ def _component(app: HSCJit, inputs: Inputs, component: str) -> Manifest:
     ]
     if component == names.WORKER:
         egress += _manuals(app)
+    if component in (names.API, names.WORKER):
+        egress += _plain(app.network.extra_egress)
     return _policy(app, component, match(app, component), ingress=ingress, egress=egress)
 
 
@@ -138,7 +139,7 @@ def _manuals(app: HSCJit) -> list[Manifest]:
         else:
             rules.append(_rule("to", [_range(entry.private_cidr)], ports))
     internet = [_range("0.0.0.0/0", _NOT_PUBLIC_V4), _range("::/0", _NOT_PUBLIC_V6)]
-    return [_rule("to", internet, sorted(public)), *rules, *_plain(app.network.extra_egress)]
+    return [_rule("to", internet, sorted(public)), *rules]
 
 
 def _operator(inputs: Inputs) -> Manifest:

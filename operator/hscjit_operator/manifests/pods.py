@@ -108,7 +108,7 @@ def app_variables(app: HSCJit, component: str, keys: Iterable[str]) -> list[Mani
 
 
 def shared_config(app: HSCJit) -> list[Manifest]:
-    """Return the `envFrom` of what API, worker, beat and cleanup are told alike."""
+    """Return the `envFrom` of what API, worker and beat are told alike."""
     return [{"configMapRef": {"name": names.child(app.name, names.CONFIG)}}]
 
 

@@ -77,6 +77,8 @@ def _conf(role: _Role) -> str:
     else:
         # A full queue refuses work aloud; evicting would lose it in silence.
         lines += ["maxmemory-policy noeviction", "appendonly yes", "appendfsync everysec"]
+        # A backup is a lone replica's first sync: waiting for a second one would be in vain.
+        lines += ["repl-diskless-sync-delay 0"]
     return "\n".join(lines) + "\n"
 
 

@@ -22,7 +22,7 @@ _KEYS = ("database-url",)
 # `pg_restore --clean`: it would leave the tables that a newer schema has added since.
 _RESTORE_POSTGRES = f"""\
 set -eu
-export PGAPPNAME=restore
+export PGAPPNAME=restore PGOPTIONS=--client-min-messages=warning
 admin() {{ psql --quiet --no-psqlrc --set=ON_ERROR_STOP=1 'dbname=postgres' "$@"; }}
 admin -c 'DROP DATABASE IF EXISTS {DATABASE}_new WITH (FORCE)' \\
       -c 'DROP DATABASE IF EXISTS {DATABASE}_old WITH (FORCE)' \\

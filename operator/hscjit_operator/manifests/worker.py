@@ -7,7 +7,7 @@ from hscjit_operator.manifests.workload import deployment, process, user_env
 from hscjit_operator.model.inputs import Inputs
 from hscjit_operator.model.spec import HSCJit
 
-_KEYS = ("database-url", "redis-cache-url", "redis-queue-url")
+_KEYS = ("database-url", "redis-queue-url")
 _FINISH_S = 60
 """A leaving worker ends what it has begun. What takes longer comes back through the outbox."""
 

@@ -1,0 +1,240 @@
+"""The scripts of the backup's and the restore's pods, run on real stores with the app's own steps.
+
+Only the places differ: what a pod mounts is a folder of the test here.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from tests.unit.operator.manifests.builders import RESTORING, Pod, children
+
+from hscjit_operator import names
+
+ROOT = Path(__file__).parents[3]
+MOUNTS = ("/backups", "/handover", "/data", "/run/secrets/hscjit", "/tmp/redis.sock")  # noqa: S108
+_MOUNTED = re.compile(rf"({'|'.join(MOUNTS)})(?![-\w])")
+PASSWORD = "a-password-of-the-test"  # noqa: S105
+
+
+@dataclass
+class Pods:
+    """Runs the containers of a pod one after the other, as the kubelet would."""
+
+    root: Path
+    postgres: str
+    redis: str
+
+    def run(self, pod: Pod, *, until: str = "") -> None:
+        for container in pod.containers:
+            done = self.start(container)
+            assert done.returncode == 0, f"{container['name']}: {done.stderr}"
+            if container["name"] == until:
+                return
+
+    def start(self, container: dict[str, object]) -> subprocess.CompletedProcess[str]:
+        redis = urlsplit(self.redis)
+        command = [self._here(part) for part in container["command"]]  # type: ignore[attr-defined]
+        # No name server knows the test's Redis by the name of its Service.
+        command = [
+            part.replace("-h support-redis-queue", f"-h 127.0.0.1 -p {redis.port}")
+            for part in command
+        ]
+        env = {
+            variable["name"]: self._here(variable.get("value", "a-pod"))
+            for variable in container.get("env", [])  # type: ignore[attr-defined]
+        }
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env={
+                **env,
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                "PYTHONPATH": str(ROOT / "app"),
+                "HSCJIT_TERMINATION_LOG": str(self.root / "termination-log"),
+            },
+        )
+
+    def _here(self, text: str) -> str:
+        return _MOUNTED.sub(lambda found: f"{self.root}{found[0]}", text)
+
+    def said(self) -> str:
+        return (self.root / "termination-log").read_text()
+
+    def sql(self, query: str, database: str = "hscjit") -> str:
+        where = urlsplit(self.postgres)
+        command = ["psql", "-h", "127.0.0.1", "-p", str(where.port), "-U", "hscjit"]
+        done = subprocess.run(
+            [*command, "-d", database, "-Atc", query], capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    def redis_cli(self, *words: str) -> str:
+        port = str(urlsplit(self.redis).port)
+        done = subprocess.run(
+            ["redis-cli", "-p", port, *words],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PATH": os.environ["PATH"], "REDISCLI_AUTH": PASSWORD},
+        )
+        return done.stdout.strip()
+
+    def restored_keys(self) -> int:
+        """Return how many keys the queue has when it starts on its claim, as it always does."""
+        socket = self.root / "queue.sock"
+        place = ["--dir", str(self.root / "data"), "--port", "0", "--unixsocket", str(socket)]
+        server = subprocess.Popen(
+            ["redis-server", *place, "--appendonly", "yes", "--save", ""],
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline:
+                asked = subprocess.run(
+                    ["redis-cli", "-s", str(socket), "DBSIZE"],
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                if asked.stdout.strip().isdigit():
+                    return int(asked.stdout)
+                time.sleep(0.05)
+            raise AssertionError("the restored queue does not start")
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+@pytest.fixture
+def pods(postgres_server: str, redis_server: str, tmp_path: Path) -> Iterator[Pods]:
+    """A migrated database with a conversation's worth of rows, a queue with keys."""
+    for mount in (*MOUNTS[:-1], "/tmp"):  # noqa: S108
+        (tmp_path / mount.lstrip("/")).mkdir(parents=True)
+    secrets = tmp_path / "run/secrets/hscjit"
+    port = urlsplit(postgres_server).port
+    (secrets / "pg_service.conf").write_text(
+        f"[hscjit]\nhost=127.0.0.1\nport={port}\ndbname=hscjit\nuser=hscjit\n"
+    )
+    (secrets / "database-url").write_text(f"postgresql+psycopg://hscjit@127.0.0.1:{port}/hscjit")
+    (secrets / "redis-password").write_text(PASSWORD)
+    found = Pods(tmp_path, postgres_server, redis_server)
+    found.sql("CREATE DATABASE hscjit", "postgres")
+    found.redis_cli("CONFIG", "SET", "requirepass", PASSWORD)
+    found.redis_cli("CONFIG", "SET", "repl-diskless-sync-delay", "0")
+    try:
+        found.run(children().pod(names.MIGRATE))
+        found.sql("CREATE TABLE proof AS SELECT generate_series(1, 1000) AS a")
+        for i in range(20):
+            found.redis_cli("SET", f"key-{i}", "value")
+        found.redis_cli("XADD", "stream", "*", "frame", "1")
+        yield found
+    finally:
+        found.redis_cli("FLUSHALL")
+        found.redis_cli("CONFIG", "SET", "requirepass", "")
+        found.sql("DROP DATABASE hscjit WITH (FORCE)", "postgres")
+
+
+def backed_up(pods: Pods) -> str:
+    """Run the backup's pod; return the stamp."""
+    pods.run(children().pod(names.BACKUP))
+    (folder,) = (pods.root / "backups").iterdir()
+    return folder.name
+
+
+def restoring(stamp: str) -> Pod:
+    return children(**RESTORING | {"restore": stamp}).pod(names.RESTORE)
+
+
+def test_what_is_lost_comes_back(pods: Pods) -> None:
+    pods.redis_cli("SET", "soon-gone", "value", "PX", "1500")
+    stamp = backed_up(pods)
+    assert '"BackupComplete"' in pods.said()
+
+    pods.sql("DELETE FROM proof WHERE a > 10")
+    pods.sql("CREATE TABLE newer_than_the_backup (a int)")
+    time.sleep(1.6)  # a key's time is up before it is loaded: no reason to fail
+    pods.run(restoring(stamp))
+
+    assert '"Restored"' in pods.said()
+    assert pods.sql("SELECT count(*) FROM proof") == "1000"
+    assert pods.sql("SELECT to_regclass('newer_than_the_backup')") == ""
+    assert pods.restored_keys() == 21
+    databases = pods.sql("SELECT count(*) FROM pg_database WHERE datname LIKE 'hscjit_%'")
+    assert databases == "0"
+
+
+@pytest.mark.parametrize("died_after", ["check", "postgres", "redis"])
+def test_a_restore_that_died_anywhere_runs_again(pods: Pods, died_after: str) -> None:
+    stamp = backed_up(pods)
+    pods.sql("DELETE FROM proof")
+
+    pods.run(restoring(stamp), until=died_after)
+    pods.run(restoring(stamp))
+
+    assert pods.sql("SELECT count(*) FROM proof") == "1000"
+    assert pods.restored_keys() == 21
+
+
+def test_a_dump_that_cannot_be_restored_leaves_the_present_data(pods: Pods) -> None:
+    stamp = backed_up(pods)
+    folder = pods.root / "backups" / stamp
+    pods.run(restoring(stamp), until="redis")
+    pods.sql("INSERT INTO proof VALUES (0)")
+    for dump in ("postgres.dump", "redis-queue.rdb"):
+        whole = (folder / dump).read_bytes()
+        (folder / dump).write_bytes(whole[: len(whole) // 2])
+
+    check, postgres, redis = restoring(stamp).spec["initContainers"]
+
+    assert pods.start(check).returncode == 1
+    assert '"BackupDamaged"' in pods.said()
+    # Even past the check nothing is replaced by half of it.
+    assert pods.start(postgres).returncode != 0
+    assert pods.start(redis).returncode != 0
+    assert pods.sql("SELECT count(*) FROM proof") == "1001"
+    assert pods.restored_keys() == 21
+
+
+def test_a_backup_whose_dump_failed_says_so_and_is_none(pods: Pods) -> None:
+    (pods.root / "run/secrets/hscjit/pg_service.conf").write_text(
+        "[hscjit]\nhost=127.0.0.1\nport=1\ndbname=hscjit\nuser=hscjit\n"
+    )
+    pod = children().pod(names.BACKUP)
+    *dumps, seal = pod.containers
+
+    assert [pods.start(dump).returncode for dump in dumps] == [0, 0]
+    assert pods.start(seal).returncode == 1
+
+    assert '"PostgresDumpFailed"' in pods.said()
+    assert "Connection refused" in pods.said()
+    assert [f.name[:9] for f in (pods.root / "backups").iterdir()] == [".partial-"]
+
+
+def test_a_queue_that_refuses_the_dump_is_named(pods: Pods) -> None:
+    (pods.root / "run/secrets/hscjit/redis-password").write_text("another")
+    *dumps, seal = children().pod(names.BACKUP).containers
+
+    assert [pods.start(dump).returncode for dump in dumps] == [0, 0]
+    assert pods.start(seal).returncode == 1
+
+    assert '"RedisDumpFailed"' in pods.said()
+
+
+def test_cleanup_runs_in_its_pod(pods: Pods) -> None:
+    stamp = backed_up(pods)
+
+    pods.run(children().pod(names.CLEANUP))
+
+    assert '"CleanedUp"' in pods.said()
+    assert (pods.root / "backups" / stamp).is_dir()

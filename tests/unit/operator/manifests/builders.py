@@ -1,0 +1,201 @@
+"""HSCJits and inputs for the tests of the manifests, and ways to look at what comes out."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from hscjit_operator import manifests, names
+from hscjit_operator.model.autopilot import Targets
+from hscjit_operator.model.inputs import Inputs
+from hscjit_operator.model.spec import HSCJit, parse
+
+UID = "7f1c9c1e-1111-4222-8333-0123456789ab"
+
+INPUTS = Inputs(
+    image="hscjit-app:1",
+    migrate_image="hscjit-app:1",
+    redis_image="redis:7",
+    postgres_image="postgres:15",
+    template_version="1",
+    targets=Targets(api_floor=2, api_ceiling=10, workers=1),
+    api_replicas=None,
+    workload=True,
+    stopped=False,
+    restore=None,
+    manuals_ip="10.96.0.7",
+    secret_checksum="5ec2e7",  # noqa: S106  a digest
+    operator_namespace="hscjit-system",
+)
+
+
+def hscjit(
+    spec: dict[str, Any] | None = None,
+    *,
+    name: str = "support",
+    annotations: dict[str, str] | None = None,
+) -> HSCJit:
+    metadata = {
+        "name": name,
+        "namespace": "shop",
+        "uid": UID,
+        "generation": 1,
+        "annotations": annotations or {},
+    }
+    return parse({"metadata": metadata, "spec": spec or {}})
+
+
+def inputs(**changes: Any) -> Inputs:
+    return replace(INPUTS, **changes)
+
+
+def children(spec: dict[str, Any] | None = None, **changes: Any) -> "Children":
+    return Children(manifests.desired(hscjit(spec), inputs(**changes)))
+
+
+class Pod(NamedTuple):
+    """A pod template, found in whatever makes the pods."""
+
+    owner: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    spec: dict[str, Any]
+
+    @property
+    def component(self) -> str:
+        return self.labels[names.LABEL_COMPONENT]
+
+    @property
+    def containers(self) -> list[dict[str, Any]]:
+        return [*self.spec.get("initContainers", []), *self.spec["containers"]]
+
+
+class Children(list[dict[str, Any]]):
+    """What `desired` returned."""
+
+    def keys(self) -> list[str]:
+        return [f"{child['kind']}/{child['metadata']['name']}" for child in self]
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        (found,) = (
+            child for child in self if (child["kind"], child["metadata"]["name"]) == (kind, name)
+        )
+        return found
+
+    def pods(self) -> Iterator[Pod]:
+        for child, key in zip(self, self.keys(), strict=True):
+            holder = child.get("spec", {})
+            holder = holder.get("jobTemplate", {}).get("spec", holder)
+            if "template" in holder:
+                metadata = holder["template"]["metadata"]
+                yield Pod(
+                    key,
+                    metadata["labels"],
+                    metadata.get("annotations", {}),
+                    holder["template"]["spec"],
+                )
+
+    def pod(self, component: str) -> Pod:
+        (found,) = (pod for pod in self.pods() if pod.component == component)
+        return found
+
+
+RESTORING = {
+    "stopped": True,
+    "restore": "20261123T020000Z",
+    "api_replicas": 0,
+    "migrate_image": None,
+}
+"""Inputs while a restore's Job is wanted."""
+
+FULL: dict[str, Any] = {
+    "image": {
+        "repository": "example.com/team/app",
+        "tag": "2",
+        "pullPolicy": "Always",
+        "pullSecrets": [{"name": "pull"}],
+    },
+    "api": {
+        "autoscaling": {"minReplicas": 3, "maxReplicas": 8, "targetMemory": 80},
+        "env": [{"name": "TEAM", "value": "support"}],
+        "podLabels": {"team": "support", "cost": "42"},
+        "podAnnotations": {"example.com/note": "hello"},
+        "nodeSelector": {"disk": "ssd"},
+        "tolerations": [{"key": "spot", "operator": "Exists", "effect": "NoSchedule"}],
+        "affinity": {
+            "nodeAffinity": {
+                "preferredDuringSchedulingIgnoredDuringExecution": [
+                    {
+                        "weight": 1,
+                        "preference": {
+                            "matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}]
+                        },
+                    }
+                ]
+            }
+        },
+        "topologySpread": [
+            {"topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule"}
+        ],
+        "priorityClassName": "system-cluster-critical",
+        "rollout": {"maxSurge": 2, "maxUnavailable": 1, "preStopSeconds": 0},
+    },
+    "worker": {
+        "concurrency": 4,
+        "pool": "threads",
+        "minReplicas": 2,
+        "env": [{"name": "TEAM"}],
+        "podLabels": {"team": "support"},
+    },
+    "catalog": {
+        "configMapRef": {"name": "our-products"},
+        "manuals": {
+            "allowedHosts": [
+                {"host": "manuals.example.com"},
+                {"host": "files.example.com:8443"},
+                {"host": "inside.example.com:8080", "privateCIDR": "10.20.0.0/24"},
+                {"host": "intranet.example.com", "privateCIDR": "192.168.7.7/32"},
+            ],
+            "maxBytes": 1048576,
+            "cacheTTL": "8h",
+        },
+    },
+    "redis": {"embedded": {"queue": {"storage": "3Gi", "storageClass": "fast"}}},
+    "postgres": {
+        "embedded": {"storage": "20Gi", "storageClass": "fast"},
+        "pool": {"size": 100, "maxOverflow": 7},
+    },
+    "backup": {
+        "schedule": "30 1 * * *",
+        "timeZone": "Europe/Berlin",
+        "retention": {"keepLast": 3, "keepDaily": 5},
+        "destination": {"persistentVolumeClaim": {"storage": "9Gi", "storageClass": "slow"}},
+    },
+    "network": {
+        "clientsFrom": [{"namespaceSelector": {"matchLabels": {"team": "web"}}}],
+        "metricsFrom": [
+            {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}},
+                "podSelector": {"matchLabels": {"app": "prometheus"}},
+            }
+        ],
+        "extraEgress": [{"to": [{"ipBlock": {"cidr": "10.9.9.9/32"}}], "ports": [{"port": 8080}]}],
+        "trustedProxies": ["10.0.0.0/8"],
+        "allowedOrigins": ["https://shop.example.com"],
+        "service": {"type": "NodePort", "nodePort": 30080, "annotations": {"example.com/a": "b"}},
+    },
+    "deletionPolicy": "Delete",
+}
+"""A spec that turns everything there is to turn."""
+
+VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "empty spec": ({}, {}),
+    "everything set": (FULL, {"image": "example.com/team/app:2"}),
+    "first pass": ({}, {"workload": False, "manuals_ip": None}),
+    "settled": ({}, {"migrate_image": None}),
+    "restoring": ({}, RESTORING),
+    "restoring, everything set": (FULL, RESTORING),
+    "autoscaling off": ({"api": {"autoscaling": {"enabled": False}}}, {"api_replicas": 2}),
+    "backup off": ({"backup": {"enabled": False}}, {}),
+    "policies off": ({"network": {"policies": False}}, {}),
+}
+"""Specs and changed inputs that together reach every line."""
