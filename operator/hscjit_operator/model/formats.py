@@ -187,7 +187,9 @@ def unreserved(value: Mapping[str, str]) -> Mapping[str, str]:
 
 _DNS_LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _DNS_NAME: Final = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"
-_PORT: Final = ":[1-9][0-9]{0,4}"
+_PORT: Final = (
+    ":([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+)
 
 Quantity = Annotated[str, INT_OR_STRING, UpTo(16), quantity]
 Storage = Annotated[str, UpTo(16), quantity]

@@ -200,6 +200,10 @@ REFUSED = {
         "catalog.manuals.allowedHosts", [{"host": "a.example.com/x"}],
         "spec.catalog.manuals.allowedHosts[0].host", "not a host",
     ),
+    "a host with a port beyond the last": (
+        "catalog.manuals.allowedHosts", [{"host": "a.example.com:65536"}],
+        "spec.catalog.manuals.allowedHosts[0].host", "not a host",
+    ),
     "a host twice": (
         "catalog.manuals.allowedHosts", [{"host": "a"}, {"host": "a"}],
         "spec.catalog.manuals.allowedHosts", "twice",
@@ -234,6 +238,11 @@ def test_refused(path: str, value: Any, field: str, says: str):
     assert refusal.value.field == field
     assert says in refusal.value.message
     assert str(refusal.value) == f"{field}: {refusal.value.message}"
+
+
+def test_a_host_may_have_the_last_port():
+    spec = {"catalog": {"manuals": {"allowedHosts": [{"host": "a.example.com:65535"}]}}}
+    assert parsed(spec).catalog.manuals.allowed_hosts[0].host == "a.example.com:65535"
 
 
 POOLS = {
