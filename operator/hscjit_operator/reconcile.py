@@ -348,7 +348,8 @@ class Reconciler:
             inputs=inputs,
             observed=run.observed,
             body=run.body,
-            same_spec=same and valid.status == "True",
+            settled_before=same
+            and conditions.read(status, conditions.RECONCILING).status == "False",
             try_first="observedGeneration" in status and (not same or valid.status == "False"),
             pause=run.pause,
             now=run.now.timestamp(),

@@ -119,7 +119,7 @@ def compose(seen: Seen) -> s.Status:
         answer=seen.answer,
         in_cluster=seen.in_cluster,
         problems=seen.problems,
-        before=c.read(seen.before, c.READY).reason,
+        before=c.read(seen.before, c.READY),
     )
     found = [
         *conclude(situation),

@@ -59,8 +59,8 @@ class Order:
     observed: Mapping[Name, Child]
     body: Mapping[str, Any]
     """Of the HSCJit, for Events."""
-    same_spec: bool
-    """The status was written for the present generation."""
+    settled_before: bool
+    """The status says that everything was in place for the present generation."""
     try_first: bool
     """A new spec of an HSCJit that runs: the server is asked before anything is changed."""
     pause: Pause
@@ -80,15 +80,15 @@ class Upkeep:
 
         Returns what did not work, and whether anything was done.
         """
+        fresh = memory.app is None
         built = self._imagine(order, memory)
         if order.pause.holds("all"):
             return [], False
         wanted = memory.wanted
+        expected = wanted if fresh and order.settled_before else ()
         changed = [
             change
-            for change in drift.changes(
-                wanted, order.observed, memory.standing, same_spec=order.same_spec
-            )
+            for change in drift.changes(wanted, order.observed, memory.standing, expected)
             if not self._held(change, order.pause)
         ]
         problems = [
@@ -172,13 +172,11 @@ class Upkeep:
         self, order: Order, memory: Memory, manifest: Manifest, change: Change
     ) -> Problem | None:
         kind, name = change.name
+        reason = change.why.value
         try:
-            if change.why is Why.DRIFT:
-                await self._tell_drift(order, manifest, change)
-            log.info("Applying child", kind=kind, name=name, reason=change.why.value)
-            child = await self._applier.apply(
-                manifest, change.known, order.app.uid, reason=change.why.value
-            )
+            where = await self._where(manifest, change) if change.why is Why.DRIFT else ""
+            log.info("Applying child", kind=kind, name=name, reason=reason, diff=where)
+            child = await self._applier.apply(manifest, change.known, order.app.uid, reason=reason)
         except ApiError as error:
             return problem_of(error, change.name)
         except NameConflict as conflict:
@@ -187,6 +185,8 @@ class Upkeep:
             return Problem(Gravity.WAIT, "Leaving", str(leaving))
         memory.standing[change.name] = (memory.wanted[change.name], child.digest)
         self._note_template(memory, manifest, change.name, child)
+        if where:
+            await self._tell_drift(order, change, where)
         return None
 
     @staticmethod
@@ -197,19 +197,20 @@ class Upkeep:
                 memory.templates[name] = template
                 memory.rolled[name] = child.facts.generation
 
-    async def _tell_drift(self, order: Order, manifest: Manifest, change: Change) -> None:
-        """Name the first field that somebody changed: in the log, in an Event, in a metric."""
+    async def _where(self, manifest: Manifest, change: Change) -> str:
+        """Return the path of the first field that somebody changed, or "deleted"."""
+        live = await self._applier.read(manifest) if change.known is not None else None
+        if live is None:
+            return "deleted"
+        return owned.first_difference(owned.wanted(manifest), owned.held(live)) or "owner"
+
+    async def _tell_drift(self, order: Order, change: Change, where: str) -> None:
+        """Say in a metric and in an Event what was changed behind our back, and restored."""
         kind, name = change.name
-        where = "deleted"
-        if change.known is not None:
-            live = await self._applier.read(manifest)
-            if live is not None:
-                where = owned.first_difference(owned.wanted(manifest), owned.held(live)) or "owner"
-        field_name = where.partition("[")[0]
-        metrics.DRIFT.labels(kind, field_name).inc()
-        log.info("Restoring child", kind=kind, name=name, reason="drift", diff=where)
-        said = f"{kind} {name} was {'deleted' if where == 'deleted' else f'changed at {where}'}"
-        await self._events.post(order.body, "Normal", "DriftRestored", f"{said}; restored it")
+        metrics.DRIFT.labels(kind, where.partition("[")[0]).inc()
+        did = "deleted" if where == "deleted" else f"changed at {where}"
+        note = f"{kind} {name} was {did}; restored it"
+        await self._events.post(order.body, "Normal", "DriftRestored", note)
 
     @staticmethod
     def _remember(order: Order, memory: Memory) -> None:

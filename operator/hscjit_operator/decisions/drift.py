@@ -41,26 +41,26 @@ def changes(
     wanted: Mapping[Name, bytes],
     observed: Mapping[Name, Child],
     standing: Mapping[Name, tuple[bytes, bytes]],
-    *,
-    same_spec: bool,
+    expected: Collection[Name],
 ) -> Iterator[Change]:
     """Return what has to be applied for the children to be as wanted.
 
     `wanted` and `standing` hold digests: of the manifests, and of each manifest that was seen in
-    place together with what the live object then held. `same_spec`: the status was written for the
-    present generation, so that what is missing or different without our memory of it is drift.
+    place together with what the live object then held. `expected` are those of which we know that
+    they were in place before, with the same spec: where one is missing or another, somebody else
+    did it.
     """
     for name, digest in wanted.items():
         child = observed.get(name)
         stood = standing.get(name)
-        expected = same_spec if stood is None else stood[0] == digest
         if child is None:
-            lost = stood is not None or (same_spec and name[0] != "Job")
-            yield Change(name, Why.DRIFT if lost else Why.CREATE, None)
+            lost = stood is not None or name in expected
+            yield Change(name, Why.DRIFT if lost and name[0] != "Job" else Why.CREATE, None)
         elif child.deleting or (name[0] == "Job" and child.controller_uid):
             continue  # gone first, then made anew; and a Job's template can never change
         elif child.digest != digest and stood != (digest, child.digest):
-            yield Change(name, Why.DRIFT if expected else Why.UPDATE, child)
+            same = name in expected if stood is None else stood[0] == digest
+            yield Change(name, Why.DRIFT if same else Why.UPDATE, child)
 
 
 def superfluous(

@@ -74,8 +74,8 @@ class Situation:
     """Of the front door, since the last rollout; None: nobody has knocked yet."""
     in_cluster: bool
     problems: tuple[Problem, ...]
-    before: str
-    """The reason that Ready had."""
+    before: Condition
+    """Ready as it was."""
 
 
 _ONCE_ANSWERED: Final = ("Answering", "Degraded", "NotAnswering")
@@ -120,7 +120,7 @@ def _underway(seen: Situation) -> Problem | None:
     rolling = [name for name, found in seen.components.items() if found.present and found.rolling]
     if rolling:
         waits.append(Problem(Gravity.WAIT, "RollingOut", f"Rolling out {', '.join(rolling)}"))
-    if not waits and seen.before not in _ONCE_ANSWERED and _short(seen):
+    if not waits and seen.before.reason not in _ONCE_ANSWERED and _short(seen):
         waits.append(Problem(Gravity.WAIT, "Creating", f"Starting {', '.join(_short(seen))}"))
     return _joined(waits)
 
@@ -165,13 +165,15 @@ def _ready(
 
 def _by_answer(seen: Situation, faults: list[Problem]) -> Condition:
     answer = seen.answer
+    if answer is None and seen.before.reason in (*_ONCE_ANSWERED, "NotReachableFromHere"):
+        return seen.before  # the operator started anew, and that is all that happened
     if answer is None:
         return Condition(c.READY, "False", "Progressing", "Waiting for the first answer of /ready")
     if not answer.reachable and not seen.in_cluster:
         said = "The operator runs outside the cluster and cannot ask /ready through the Service"
         return Condition(c.READY, "Unknown", "NotReachableFromHere", said)
     if not answer.ok:
-        reason = "NotAnswering" if seen.before in _ONCE_ANSWERED else "Progressing"
+        reason = "NotAnswering" if seen.before.reason in _ONCE_ANSWERED else "Progressing"
         told = _joined([_fault(reason, answer.message), *faults])
         return Condition(c.READY, "False", reason, told.message if told else "")
     if faults:
