@@ -18,6 +18,7 @@ from tests.cluster import (
     node,
     tools,
     up,
+    venv,
 )
 from tests.cluster.progress import Progress, say
 from tests.cluster.shell import CommandFailed, Unavailable
@@ -96,6 +97,15 @@ def _control_plane(_: argparse.Namespace) -> None:
         signal.pause()
 
 
+def _venv(_: argparse.Namespace) -> None:
+    """Silent when there is nothing to do: every target of the Makefile asks for it."""
+    venv.ensure(lambda text: say(f"[venv] {text}"))
+
+
+def _uv(_: argparse.Namespace) -> None:
+    print(venv.uv(lambda text: say(f"[uv] {text}")))
+
+
 def _clean(_: argparse.Namespace) -> None:
     if engine.running():
         docker.remove_container(kind.CONTAINER)
@@ -114,5 +124,7 @@ _COMMANDS = {
     _images: "build the images, without a cluster, and print their sizes",
     _status: "say what is there, changing nothing",
     _control_plane: "run an API server alone until Ctrl-C",
+    _venv: "make the Python environment that runs the tests; `.venv` points to it",
+    _uv: "print where the program is that writes the locks",
     _clean: "delete the cluster, our images and everything cached",
 }

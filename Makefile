@@ -1,0 +1,84 @@
+# Everything a contributor types. `make` alone lists it; tests/cluster says how the cluster is made.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+PY := .venv/bin/python
+CLUSTER := $(PYTHON) -m tests.cluster
+ORDERED := tests/unit tests/meta tests/integration tests/e2e
+export PYTHONPATH := operator:app
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: venv
+venv: ## make the Python environment; .venv points to it
+	@$(CLUSTER) venv
+
+.PHONY: demo
+demo: venv cluster-up ## bring a HSCJit up on a real cluster and show it answering
+	@$(PY) -m tests.demo
+
+.PHONY: dev
+dev: venv ## run the app alone, without any server, on http://127.0.0.1:8000
+	HSCJIT_NAME=dev HSCJIT_COMPONENT=api HSCJIT_LOG_FORMAT=console $(PY) -m hscjit_app.serve
+
+.PHONY: check
+check: venv ## lint, formatting, types, who may import whom; writes nothing
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	.venv/bin/lint-imports
+
+.PHONY: fix
+fix: venv ## let ruff mend what it can
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+.PHONY: test
+test: venv cluster-up ## all tests in one process: unit, meta, integration, end to end
+	$(PY) -m pytest $(ORDERED)
+
+.PHONY: test-unit
+test-unit: venv ## pure code, in seconds
+	$(PY) -m pytest tests/unit tests/meta
+
+.PHONY: test-integration
+test-integration: venv ## against a real API server, Redis and Postgres
+	$(PY) -m pytest tests/integration
+
+.PHONY: test-e2e
+test-e2e: venv cluster-up ## on the cluster
+	$(PY) -m pytest tests/e2e
+
+.PHONY: bench
+bench: venv ## measure one thing: make bench B=<name>; without B lists the names
+	$(PY) -m tests.bench $(B)
+
+.PHONY: images
+images: ## build the images and print their sizes
+	@$(CLUSTER) images
+
+.PHONY: cluster-up
+cluster-up: ## bring cluster, images and operator up, from whatever state they are in
+	@$(CLUSTER) up
+
+.PHONY: cluster-down
+cluster-down: ## delete the cluster; images and cached builds stay
+	@$(CLUSTER) down
+
+.PHONY: lock
+lock: ## resolve the dependencies anew: three locks with hashes, one resolution
+	@UV=$$($(CLUSTER) uv) && export UV_CUSTOM_COMPILE_COMMAND="make lock" && \
+	compile() { $$UV pip compile --quiet --upgrade --python-version 3.11 --generate-hashes \
+	  pyproject.toml "$$@"; } && \
+	compile --all-extras --group dev --output-file tests/requirements.txt && \
+	compile --extra operator --constraint tests/requirements.txt \
+	  --output-file operator/requirements.txt && \
+	compile --extra app --constraint tests/requirements.txt --output-file app/requirements.txt
+
+.PHONY: clean
+clean: ## delete the cluster, our images, everything cached, and .venv
+	@$(CLUSTER) clean
+	@if [ -L .venv ]; then rm .venv; fi
+	@rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
