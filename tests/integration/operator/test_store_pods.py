@@ -148,9 +148,9 @@ def test_postgres_knows_its_settings(postgres_server: str) -> None:
     (container,) = children().pod(names.POSTGRES).containers
     wanted = {setting.partition("=")[0] for setting in container["args"][2::2]}
     port = str(urlsplit(postgres_server).port)
+    query = "SELECT name FROM pg_settings WHERE context = 'postmaster'"
     done = subprocess.run(
-        ["psql", "-h", "127.0.0.1", "-p", port, "-U", "hscjit", "-d", "postgres", "-Atc"]
-        + ["SELECT name FROM pg_settings WHERE context = 'postmaster'"],
+        ["psql", "-h", "127.0.0.1", "-p", port, "-U", "hscjit", "-d", "postgres", "-Atc", query],
         capture_output=True,
         text=True,
         check=True,
