@@ -12,9 +12,13 @@ export class Log extends EventTarget {
     this.#root = root;
     this.#scroller = scroller;
     this.#announce = announce;
+    let before = 0;
     scroller.addEventListener("scroll", () => {
       const { scrollHeight, scrollTop, clientHeight } = scroller;
-      this.#stick = scrollHeight - scrollTop - clientHeight < 80;
+      // Growing text moves the end away, only a reader moves the view up.
+      if (scrollTop < before) this.#stick = false;
+      if (scrollHeight - scrollTop - clientHeight < 40) this.#stick = true;
+      before = scrollTop;
     });
   }
 

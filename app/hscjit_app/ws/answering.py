@@ -37,6 +37,8 @@ HOPELESS_WAIT_S = 2.0
 """How long it waits while the queue that would fetch it is away."""
 APPEND_PATIENCE_S = 5.0
 """How long a frame is tried again while Redis restarts."""
+STORE_S = 2.0
+"""How long the end of an answer waits for its being stored; it was read already."""
 PASSAGES = 5
 
 
@@ -158,9 +160,9 @@ class Answering:
                 sources=[SourceOut(title=s.title, url=s.url, page=s.page) for s in answer.sources],
             )
         )
+        await self._store(answer_id, question, answer)
         await writer.add(AnswerDone())
         log.info("Answered", sources=len(answer.sources), characters=len(answer.text))
-        await self._store(answer_id, question, answer)
 
     async def _read(self, writer: Writer, question: Question) -> extractive.Answer:
         """Have the manual there, search it, and answer from it."""
@@ -189,8 +191,9 @@ class Answering:
             sources=[(s.title, s.url, s.page) for s in answer.sources],
         )
         try:
-            await self._services.conversations.store(question.owner, turn)
-        except (SQLAlchemyError, OSError) as e:
+            async with asyncio.timeout(STORE_S):
+                await self._services.conversations.store(question.owner, turn)
+        except (SQLAlchemyError, OSError, TimeoutError) as e:
             log.warning("Answer was given but can't be stored", reason=type(e).__name__)
 
 
