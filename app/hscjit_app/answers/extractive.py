@@ -22,6 +22,8 @@ _ENOUGH = 0.34
 """The share of the question's weight the best sentence must carry to count as an answer."""
 _HEADING = 0.6
 """What a word counts that stands only in the heading above a sentence."""
+_ALONE = 0.42
+"""The same, for a sentence that says nothing of the question itself."""
 _HEADING_MAX = 70
 _SENTENCE_END = re.compile(r"(?<=[.!?\u3002\uff01\uff1f])\s+(?=[^\s\d)\].,;:])")
 _CLOSED = re.compile(r"[.!?:;,\u3002\uff01\uff1f]['\")\]]*$")
@@ -132,7 +134,11 @@ def split(text: str) -> list[Sentence]:
     block: list[str] = []
 
     def close() -> None:
-        for piece in _SENTENCE_END.split(" ".join(block)):
+        text = " ".join(block)
+        item = _ITEM.match(text)
+        number = item[0] if item else ""
+        for n, rest in enumerate(_SENTENCE_END.split(text.removeprefix(number))):
+            piece = number + rest if n == 0 else rest
             if _WORD.search(piece) and not _CONTENTS.search(piece):
                 sentences.append(Sentence(piece[:MAX_SENTENCE], " ".join(headings)))
         block.clear()
@@ -193,7 +199,7 @@ def _score(one: _Found, asked: frozenset[str], weights: dict[str, float]) -> flo
     said = sum(weights[term] for term in asked & one.terms)
     above = sum(weights[term] for term in (asked & one.above) - one.terms)
     # The search's order breaks ties: it has seen the whole passage.
-    return (said + _HEADING * above) * 0.97**one.rank if said else 0.5 * _HEADING * above
+    return (said + _HEADING * above) * 0.97**one.rank if said else _ALONE * above
 
 
 def _quote(best_first: list[_Found]) -> Answer:

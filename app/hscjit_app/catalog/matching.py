@@ -1,7 +1,7 @@
 """Which product is being typed? Pure: names in, ranked matches out.
 
-**Confidence** (0..1) = 0.8 x how well each typed word is a word of the product, weighted by length
-(1 = letter by letter) + 0.2 x the share of the product's name that was typed. So 1 means that
+**Confidence** (0..1) = 0.85 x how well each typed word is a word of the product, weighted by length
+(1 = letter by letter) + 0.15 x the share of the product's name that was typed. So 1 means that
 everything typed is in the name and nothing of the name is missing. Below `FLOOR` nothing is shown.
 
 A typed word is compared with each *distinct* word of the catalogue once, and the products pick
@@ -27,7 +27,7 @@ MAX_TYPED_WORDS = 12
 MAX_WORD = 40
 MAX_QUESTION_WORDS = 64
 
-_QUALITY, _COVERAGE = 0.8, 0.2
+_QUALITY, _COVERAGE = 0.85, 0.15
 _NAME, _ALIAS, _CATEGORY, _PART = 1.0, 0.95, 0.75, 0.95
 """How much a match counts by where the word stands; a part of a word counts a little less."""
 _TYPO_FLOOR = 0.68
@@ -98,7 +98,8 @@ class FuzzyIndex:
         lengths = np.array([len(word) for word in typed], dtype=np.float32)
         sizes = np.minimum(lengths, 8)
         quality = sizes @ best / sizes.sum()
-        covered = np.minimum(lengths @ (best * (best >= _TYPO_FLOOR)) / self._name_length, 1.0)
+        # Letters only count as typed where they fit: a near miss must not outweigh the exact word.
+        covered = np.minimum(lengths @ best**4 / self._name_length, 1.0)
         confidence = _QUALITY * quality + _COVERAGE * covered
         order = np.argsort(-confidence, kind="stable")[:limit]
         return [

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -19,7 +19,7 @@ from hscjit_app.deps import Services
 from hscjit_app.errors import AppError, BadRequest, TooFast
 from hscjit_app.sessions import Session
 from hscjit_app.ws import frames, limits
-from hscjit_app.ws.answering import Answering, Question
+from hscjit_app.ws.answering import MANUAL_WAIT_S, Answering, Question
 from hscjit_app.ws.protocol import (
     CLIENT_MESSAGE,
     CLOSE_IDLE,
@@ -40,6 +40,8 @@ from hscjit_app.ws.sending import SendQueue, Stalled
 
 log = structlog.get_logger(__name__)
 
+SILENCE_S = MANUAL_WAIT_S + 10.0
+"""No writer is silent for so long: its process died, or Redis lost its frames."""
 FOLLOW_PATIENCE_S = 15.0
 """How long a broken stream is tried again before the customer is told."""
 
@@ -252,14 +254,11 @@ class Conversation:
 
     async def _pump(self, answer_id: str, after: int) -> None:
         """Send an answer's frames up to its last one; raises `Stalled`."""
-        streams = self._services.streams
         broken_at: float | None = None
         while True:
             try:
-                async with contextlib.aclosing(
-                    streams.follow(answer_id, after, live=True)
-                ) as followed:
-                    async for seq, frame in followed:
+                async with contextlib.aclosing(self._frames(answer_id, after)) as frames_now:
+                    async for seq, frame in frames_now:
                         after, broken_at = seq, None
                         await self._queue.put(frame)
                         if is_last(frame):
@@ -269,10 +268,25 @@ class Conversation:
                 if self._clock() - broken_at > FOLLOW_PATIENCE_S:
                     break
                 await asyncio.sleep(0.3)
+            except TimeoutError:
+                break
             else:
                 return  # the stream is gone
-        message = "The answer was interrupted; reconnect to have the rest"
-        self._queue.offer(Error(code="interrupted", message=message, retry_after=5).encode())
+        message = "The answer was interrupted, please ask again"
+        error = Error(code="interrupted", message=message, retry_after=1, id=answer_id)
+        await self._queue.put(error.encode())
+
+    async def _frames(self, answer_id: str, after: int) -> AsyncGenerator[tuple[int, str], None]:
+        """Yield frames as they come; raises TimeoutError when nobody seems to write any more."""
+        async with contextlib.aclosing(
+            self._services.streams.follow(answer_id, after, live=True)
+        ) as followed:
+            while True:
+                async with asyncio.timeout(SILENCE_S):
+                    found = await anext(followed, None)
+                if found is None:
+                    return
+                yield found
 
     def _refuse(self, error: AppError, *, counted: bool = True) -> None:
         """Say no; the socket stays open unless there was too much to say no to."""

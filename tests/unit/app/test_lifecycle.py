@@ -6,7 +6,7 @@ import pytest
 from tests.unit.app import asgi
 
 from hscjit_app import metrics
-from hscjit_app.ws import limits
+from hscjit_app.ws import conversation, limits
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -113,3 +113,19 @@ async def test_a_drain_finishes_answers_tells_sockets_to_move_and_takes_no_quest
     assert [f["type"] for f in frames[-2:]] == ["answer_done", "status"]
     assert frames[-1]["state"] == "moving"
     assert "id" not in frames[-1]
+
+
+async def test_an_answer_nobody_writes_any_more_ends_with_an_error(own_app, monkeypatch):
+    """Its pod was killed: whoever resumes elsewhere is told, and not left waiting."""
+    monkeypatch.setattr(conversation, "SILENCE_S", 0.1)
+    services = own_app.state["services"]
+    session = services.signer.new()
+    claim = await services.streams.claim(session.id, "a1")
+    await services.streams.append(claim, 1, '{"id":"a1","seq":1,"type":"status"}')
+    async with own_app.socket() as socket:
+        socket.send({**HELLO, "session": session.secret})
+        frames = await socket.until("error")
+
+    assert [f["type"] for f in frames] == ["welcome", "status", "error"]
+    assert (frames[-1]["code"], frames[-1]["id"]) == ("interrupted", "a1")
+    assert "seq" not in frames[-1]
