@@ -32,7 +32,7 @@ def api(app: HSCJit, inputs: Inputs) -> Manifest:
         command=["python", "-m", "hscjit_app.serve"],
         resources=pods.with_disk(wanted.resources, "256Mi"),
         ports=[{"name": "http", "containerPort": pods.API_PORT, "protocol": "TCP"}],
-        startupProbe=pods.http_probe("/health", "http", period_s=1, failures=60, timeout_s=2),
+        startupProbe=pods.startup_probe("/health", "http"),
         readinessProbe=pods.http_probe("/ready", "http", period_s=2, failures=3, timeout_s=2),
         # Only the backstop: the autopilot replaces a hung pod within seconds, with evidence.
         livenessProbe=pods.http_probe("/health", "http", period_s=10, failures=6, timeout_s=2),

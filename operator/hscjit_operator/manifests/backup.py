@@ -1,7 +1,7 @@
 """How is a backup made, and what is cleaned up?
 
 The backup's pod works in `.partial-<stamp>` on the claim. Each dump lies beside what its tool said
-(`<dump>.log`) and, for Postgres, what was dumped (`<dump>.facts`). A dump that failed is absent and
+(`<dump>.log`) and, for Postgres, what it holds (`<dump>.facts`). A dump that failed is absent and
 its log stays: so the last container, which seals the folder, is always there to report.
 """
 
@@ -26,37 +26,31 @@ PG_SERVICE = [
 ]
 """How libpq's tools find the database and its password, from a file."""
 
-# Rows are counted in the dump itself: what is counted in the database a moment later differs.
+# Rows are counted in the dump itself: what is counted in the database a moment later differs. To
+# read it to its end also proves it readable; the last line tells that the end was reached.
 _COUNT_ROWS = r"""
 !copying && /^COPY / { table = $2; sub(/^.*\./, "", table); rows = 0; copying = 1; next }
 copying && /^\\\.$/ { print "rows", table, rows; copying = 0; next }
-copying { rows++; if (table == "alembic_version") print "revision", $1 }
+copying { rows++; if (table == "alembic_version") print "revision", $1; next }
 /^-- Dumped from database version / { print "server", $6 }
 /^-- Dumped by pg_dump version / { print "tool", $6 }
+/^-- PostgreSQL database dump complete/ { whole = 1 }
+END { exit !whole }
 """
 
-# The first container names the backup; the next two read the name. The rows are counted in the very
-# snapshot that is dumped, so that after a restore every table can be compared.
+# The first container names the backup; the next two read the name.
 _DUMP_POSTGRES = f"""\
 set -eu
 date -u +%Y%m%dT%H%M%SZ >{_STAMP}
 mkdir {_PARTIAL}
 cd {_PARTIAL}
-set -- $(pg_dump --version)
-echo "tool $3" >{POSTGRES_DUMP}.facts
-psql --quiet --no-psqlrc --no-align --tuples-only --field-separator=' ' --set=ON_ERROR_STOP=1 \\
-    >>{POSTGRES_DUMP}.facts 2>{POSTGRES_DUMP}.log <<'END' || rm -f {POSTGRES_DUMP}
-BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-SELECT pg_export_snapshot() AS snapshot \\gset
-\\setenv SNAPSHOT :snapshot
-\\! pg_dump -Fc --snapshot=$SNAPSHOT -f {POSTGRES_DUMP} </dev/null || rm -f {POSTGRES_DUMP}
-SELECT 'server', current_setting('server_version');
-SELECT 'revision', version_num FROM alembic_version;
-SELECT format('SELECT ''rows'', %L, count(*) FROM %I.%I', tablename, schemaname, tablename)
-    FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename \\gexec
-END
+pg_dump --format=custom --file={POSTGRES_DUMP} 2>{POSTGRES_DUMP}.log || rm -f {POSTGRES_DUMP}
+if [ -e {POSTGRES_DUMP} ]; then
+    pg_restore --data-only --file=- {POSTGRES_DUMP} 2>>{POSTGRES_DUMP}.log |
+        awk '{_COUNT_ROWS}' >{POSTGRES_DUMP}.facts || rm -f {POSTGRES_DUMP}.facts
+fi
 cat {POSTGRES_DUMP}.log >&2
-"""  # noqa: S608  a script made of constants
+"""
 
 
 def _dump_redis(app: HSCJit) -> str:

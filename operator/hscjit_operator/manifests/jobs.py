@@ -10,8 +10,9 @@ from hscjit_operator.manifests.meta import Manifest, metadata
 from hscjit_operator.model.spec import HSCJit
 from hscjit_operator.model.workload import Resources, resources
 
-_RESOURCES = resources(("50m", "128Mi"), ("1", "512Mi"))
-"""What a job's container takes: its work is moving files and asking the database."""
+_RESOURCES = resources(("25m", "128Mi"), ("1", "512Mi"))
+"""What a job's container takes. It asks for little, so that a full node does not keep it waiting:
+its work is moving files and asking the database."""
 
 CLAIM_USERS = (names.BACKUP, names.CLEANUP, names.RESTORE)
 """The components whose pods mount the claim for backups."""

@@ -164,7 +164,7 @@ def metrics_server() -> dict[str, Any]:
     """Return the port and the probes of a worker or beat: its parent process answers /health."""
     return {
         "ports": [{"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"}],
-        "startupProbe": http_probe("/health", "metrics", period_s=1, failures=60, timeout_s=2),
+        "startupProbe": startup_probe("/health", "metrics"),
         "readinessProbe": http_probe("/health", "metrics", period_s=2, failures=3, timeout_s=2),
         # Only the backstop: the autopilot restarts a worker that consumes nothing long before.
         "livenessProbe": http_probe("/health", "metrics", period_s=10, failures=6, timeout_s=2),
@@ -187,6 +187,15 @@ def with_disk(wanted: Resources, limit: str) -> Manifest:
 def http_probe(path: str, port: str, *, period_s: int, failures: int, timeout_s: int) -> Manifest:
     """Return a probe that asks over HTTP."""
     return {"httpGet": {"path": path, "port": port}, **_rhythm(period_s, failures, timeout_s)}
+
+
+def startup_probe(path: str, port: str) -> Manifest:
+    """Return the probe of a starting process of the app: each second, for a minute.
+
+    Nothing answers in the first two seconds; asking then would only fill the events with warnings.
+    """
+    probe = http_probe(path, port, period_s=1, failures=60, timeout_s=2)
+    return {**probe, "initialDelaySeconds": 2}
 
 
 def script_probe(script: str, *, period_s: int, failures: int, timeout_s: int) -> Manifest:

@@ -221,6 +221,19 @@ def test_a_backup_whose_dump_failed_says_so_and_is_none(pods: Pods) -> None:
     assert [f.name[:9] for f in (pods.root / "backups").iterdir()] == [".partial-"]
 
 
+def test_a_dump_that_cannot_be_read_to_its_end_is_no_backup(pods: Pods) -> None:
+    postgres, redis, seal = children().pod(names.BACKUP).containers
+    script = postgres["command"][-1]
+    broken = script.replace("\nif [ -e", "\ntruncate -s -2000 postgres.dump\nif [ -e")
+    assert broken != script
+
+    assert pods.start({**postgres, "command": ["sh", "-c", broken]}).returncode == 0
+    assert pods.start(redis).returncode == 0
+    assert pods.start(seal).returncode == 1
+
+    assert '"PostgresDumpUnreadable"' in pods.said()
+
+
 def test_a_queue_that_refuses_the_dump_is_named(pods: Pods) -> None:
     (pods.root / "run/secrets/hscjit/redis-password").write_text("another")
     *dumps, seal = children().pod(names.BACKUP).containers

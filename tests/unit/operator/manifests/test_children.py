@@ -248,7 +248,7 @@ def test_only_what_the_service_asks_for_is_fixed() -> None:
     assert "nodePort" not in port
 
 
-TEMPLATES = {"api": "ef46f33e41765bcf", "worker": "e789a267c6a9a554", "beat": "51bce12eac3ea52e"}
+TEMPLATES = {"api": "410aeef8a04ddfff", "worker": "93d0cc67da41f9e7", "beat": "9a75f0fe63195489"}
 
 
 @pytest.mark.parametrize("component", TEMPLATES)
