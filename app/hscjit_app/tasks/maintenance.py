@@ -25,12 +25,12 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class HeartbeatRequest(Request):  # type: ignore[misc]  # Celery has no types
-    """Notes in the worker's parent process that a heartbeat went all the way through the pool."""
+    """Notes in the worker's parent process that a heartbeat came through the queue to the pool."""
 
-    def on_success(self, failed__retval__runtime: Any, **kwargs: Any) -> Any:
-        """Called by Celery in the parent, whatever the pool is."""
+    def on_accepted(self, pid: int, time_accepted: float) -> None:
+        """Called by Celery in the parent when a process of the pool has taken it, on any pool."""
         WORKER_HEARTBEAT.labels(broker.settings().pod).set_to_current_time()
-        return super().on_success(failed__retval__runtime, **kwargs)
+        super().on_accepted(pid, time_accepted)
 
 
 @celery.task(name=HEARTBEAT, Request=HeartbeatRequest, acks_late=False)
