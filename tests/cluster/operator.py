@@ -11,7 +11,7 @@ from tests.cluster.tools import Tools
 
 CHART = ROOT / "charts" / "hscjit-operator"
 NAMESPACE = "hscjit-system"
-RELEASE = "hscjit"
+RELEASE = "hscjit-operator"
 _READY_TIMEOUT = "120s"
 
 

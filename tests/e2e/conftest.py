@@ -19,9 +19,9 @@ SCRIPT = (Path(__file__).parent / "customer.py").read_text()
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 
-def example(name: str, **changes: Any) -> dict[str, Any]:
+def example(file: str, **changes: Any) -> dict[str, Any]:
     """Return a documented example as an object, with metadata fields changed."""
-    loaded = yaml.safe_load((EXAMPLES / name).read_text())
+    loaded = yaml.safe_load((EXAMPLES / file).read_text())
     loaded["metadata"] |= changes
     return dict(loaded)
 

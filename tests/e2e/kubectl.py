@@ -52,7 +52,7 @@ class Kubectl:
         found = self.run("get", kind, name, "-o", "json", "--ignore-not-found")
         return json.loads(found) if found.strip() else None
 
-    def list(self, kind: str, selector: str = "") -> list[dict[str, Any]]:
+    def find(self, kind: str, selector: str = "") -> list[dict[str, Any]]:
         """Return the objects of a kind that match the label selector."""
         return json.loads(self.run("get", kind, "-o", "json", "-l", selector))["items"]
 
@@ -63,7 +63,7 @@ class Kubectl:
     def pods(self, instance: str, component: str) -> list[dict[str, Any]]:
         """Return the live pods of one component of one HSCJit, the oldest first."""
         labels = f"app.kubernetes.io/instance={instance},app.kubernetes.io/component={component}"
-        living = [p for p in self.list("pods", labels) if "deletionTimestamp" not in p["metadata"]]
+        living = [p for p in self.find("pods", labels) if "deletionTimestamp" not in p["metadata"]]
         return sorted(living, key=lambda p: p["metadata"]["creationTimestamp"])
 
 

@@ -71,7 +71,7 @@ def test_a_question_is_answered_from_the_manual_with_its_page(customer: Customer
 def test_the_pods_run_as_the_strictest_namespace_wants(kubectl: Kubectl, support: Support) -> None:
     refused = kubectl.run("get", "events", "--field-selector=reason=FailedCreate", "-o", "name")
     assert refused == ""
-    pods = kubectl.list("pods", f"app.kubernetes.io/instance={support.name}")
+    pods = kubectl.find("pods", f"app.kubernetes.io/instance={support.name}")
     assert pods
     assert all(
         not status["restartCount"] for p in pods for status in p["status"]["containerStatuses"]

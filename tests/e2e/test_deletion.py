@@ -50,7 +50,7 @@ def test_delete_keeps_the_volumes_and_adopting_gives_them_back(kubectl: Kubectl)
 
 def only_kept(kubectl: Kubectl) -> set[str]:
     """Return what is left of the HSCJit, once nothing is left that has an owner."""
-    left = kubectl.list(ALL_KINDS, f"app.kubernetes.io/instance={NAME}")
+    left = kubectl.find(ALL_KINDS, f"app.kubernetes.io/instance={NAME}")
     if any("ownerReferences" in o["metadata"] for o in left):
         return set()
     return {f"{o['kind']}/{o['metadata']['name']}" for o in left}
