@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 PY := .venv/bin/python
+PORT ?= 8080
 CLUSTER := $(PYTHON) -m tests.cluster
 ORDERED := tests/unit tests/meta tests/integration tests/e2e
 export PYTHONPATH := operator:app
@@ -20,8 +21,8 @@ demo: venv cluster-up ## bring a HSCJit up on a real cluster and show it answeri
 	@$(PY) -m tests.demo
 
 .PHONY: dev
-dev: venv ## run the app alone, without any server, on http://127.0.0.1:8000
-	HSCJIT_NAME=dev HSCJIT_COMPONENT=api HSCJIT_LOG_FORMAT=console $(PY) -m hscjit_app.serve
+dev: venv ## run the app alone, without any server: make dev [PORT=8080]
+	HSCJIT_NAME=dev HSCJIT_PORT=$(PORT) HSCJIT_LOG_FORMAT=console $(PY) -m hscjit_app.serve
 
 .PHONY: check
 check: venv ## lint, formatting, types, who may import whom; writes nothing

@@ -93,7 +93,7 @@ def ensure(thing: str, key: str, build: Callable[[Path], None]) -> Path:
         if found is not None:
             return found
         for remains in root().glob(f"{_PARTIAL}{thing}-{key}-*"):
-            shutil.rmtree(remains)
+            shutil.rmtree(remains, ignore_errors=True)  # its orphans may still be writing
         partial = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{thing}-{key}-", dir=root()))
         partial.chmod(0o755)
         try:

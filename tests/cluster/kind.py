@@ -6,6 +6,7 @@ half-made, or made of other inputs, is deleted and made again.
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -18,7 +19,10 @@ from tests.cluster.ports import wanted_or_free
 from tests.cluster.shell import CommandFailed, output, run, succeeds
 from tests.cluster.tools import Tools
 
-NAME = "hscjit"
+_USUAL_NAME = "hscjit"
+NAME = os.environ.get("HSCJIT_CLUSTER") or _USUAL_NAME
+"""HSCJIT_CLUSTER names another one, to have two side by side."""
+
 CONTAINER = f"{NAME}-control-plane"
 PAGE_NODE_PORT = 30080
 PROMETHEUS_NODE_PORT = 30090
@@ -40,7 +44,7 @@ class State:
 
 def folder() -> Path:
     """Where the state and the kubeconfig of the cluster lie."""
-    path = cache.root() / "cluster"
+    path = cache.root() / ("cluster" if NAME == _USUAL_NAME else f"cluster-{NAME}")
     path.mkdir(exist_ok=True)
     return path
 
@@ -87,7 +91,13 @@ def _is_ours(state: State) -> bool:
 
 
 def _answers(tools: Tools) -> bool:
-    return docker.is_running(CONTAINER) and _kubectl(tools, "get", "--raw", "/readyz")
+    """Whether the API server answers and the node says that it is ready."""
+    ready = ("wait", "--for=condition=Ready", "node", "--all", "--timeout=4s")
+    return (
+        docker.is_running(CONTAINER)
+        and _kubectl(tools, "get", "--raw", "/readyz")
+        and _kubectl(tools, *ready)
+    )
 
 
 def _kubectl(tools: Tools, *words: str) -> bool:
@@ -107,8 +117,7 @@ def _wake(tools: Tools) -> bool:
         return False
     deadline = time.monotonic() + _AWAKE_TIMEOUT_S
     while time.monotonic() < deadline:
-        ready = ("wait", "--for=condition=Ready", "node", "--all", "--timeout=4s")
-        if _answers(tools) and _kubectl(tools, *ready):
+        if _answers(tools):
             return True
         time.sleep(1)
     return False
