@@ -5,6 +5,8 @@ import json
 from dataclasses import dataclass, field, replace
 
 import pytest
+from tests.unit.operator.sky import NOON, metrics, pod
+
 from hscjit_operator import names
 from hscjit_operator.autopilot import Pilot, SteadyClock
 from hscjit_operator.cluster.probe import Round
@@ -12,8 +14,6 @@ from hscjit_operator.model.autopilot import Eviction, Subject, Targets
 from hscjit_operator.model.samples import PodSample
 from hscjit_operator.model.spec import parse
 from hscjit_operator.names import Key
-
-from tests.unit.operator.sky import NOON, metrics, pod
 
 KEY = Key("shop", "x")
 

@@ -3,11 +3,12 @@
 import math
 
 import pytest
-from hscjit_operator.cluster.exposition import NotMetrics, scan
-from hscjit_operator.model.samples import Metrics
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+
+from hscjit_operator.cluster.exposition import NotMetrics, scan
+from hscjit_operator.model.samples import Metrics
 
 
 def page() -> bytes:

@@ -1,12 +1,12 @@
 """Verdicts: ok, bad or no data, by N of the last M seconds, at both sides of each threshold."""
 
 import pytest
+from tests.unit.operator.sky import NOON, histogram, metrics, pod
+
 from hscjit_operator import names
 from hscjit_operator.decisions.health import State, judge, not_ready_long, quantile, since
 from hscjit_operator.model.policy import Policy
 from hscjit_operator.model.samples import Metrics, Observation, PodSample
-
-from tests.unit.operator.sky import NOON, histogram, metrics, pod
 
 POLICY = Policy()  # bad in 5 of the last 8 seconds
 API = pod("api-1")

@@ -4,6 +4,8 @@ import json
 from dataclasses import replace
 
 import pytest
+from tests.unit.operator.sky import NOON, metrics
+
 from hscjit_operator.ledger import (
     EPISODE_S,
     MAX_ENTRIES,
@@ -21,8 +23,6 @@ from hscjit_operator.ledger import (
     summary,
 )
 from hscjit_operator.model.autopilot import Action, Decision
-
-from tests.unit.operator.sky import NOON, metrics
 
 EVICT = Decision(
     Action.EVICT,

@@ -4,12 +4,12 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.unit.operator.sky import Sky
+
 from hscjit_operator.decisions.offpeak import hours, is_on
 from hscjit_operator.model.autopilot import Action, Targets
 from hscjit_operator.model.autopilot_spec import Autopilot, Scale
 from hscjit_operator.model.policy import OffPeak, Policy
-
-from tests.unit.operator.sky import Sky
 
 HOUR = 3600.0
 QUICK = Autopilot(scale=Scale(step_down_after_seconds=60, step_down_seconds=10))

@@ -1,8 +1,11 @@
 """Which bad pod is replaced and why not: one table of obstacles, and minutes lived through."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
+from tests.unit.operator.sky import DEPENDENCIES, NOON, Sky, metrics, pod
+
 from hscjit_operator import names
 from hscjit_operator.decisions.health import State, Verdict
 from hscjit_operator.decisions.history import Act, History
@@ -11,8 +14,6 @@ from hscjit_operator.model.autopilot import Action, Eviction, Targets
 from hscjit_operator.model.autopilot_spec import Autopilot, Heal, HealBudgets
 from hscjit_operator.model.policy import Policy
 from hscjit_operator.model.samples import ActResult, Observation, PodSample
-
-from tests.unit.operator.sky import DEPENDENCIES, NOON, Sky, metrics, pod
 
 FOUR = tuple(pod(f"api-{n}") for n in range(1, 5))
 HISTORY = History(targets=Targets(2, 10, 1))
@@ -343,7 +344,7 @@ def test_an_eviction_that_a_pdb_refuses_is_asked_again_ever_more_rarely():
     sky.run(120)
 
     asked = [at for at, _ in sky.acted(Action.EVICT)]
-    waits = [round(b - a) for a, b in zip(asked, asked[1:], strict=False)]
+    waits = [round(b - a) for a, b in itertools.pairwise(asked)]
     assert waits == [11, 21, 41]
     assert sky.finding("RemediationAllowed") == ("False", "DisruptionBudget")
 

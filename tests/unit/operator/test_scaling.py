@@ -1,18 +1,19 @@
 """Targets: raised at once by a step, left alone by noise, lowered with care, bounded always."""
 
+import itertools
 import math
 import random
 from dataclasses import replace
 
 import pytest
+from tests.unit.operator.sky import NOON, Sky, histogram, metrics
+
 from hscjit_operator import names
 from hscjit_operator.decisions.tick import begin, stored
 from hscjit_operator.model.autopilot import Action, Bounds, Targets, clamp
 from hscjit_operator.model.autopilot_spec import Autopilot, Scale, ScaleBudgets
 from hscjit_operator.model.policy import Policy, policy_of
 from hscjit_operator.model.spec import parse
-
-from tests.unit.operator.sky import NOON, Sky, histogram, metrics
 
 # A pod is meant to carry 10 requests in flight: 25 of them ask for 2.5 pods.
 MINUTE = 60
@@ -127,7 +128,7 @@ def test_noisy_flat_load_changes_at_most_once_in_ten_minutes(mean, seed):
     sky.run(15 * MINUTE, load=noisy(mean, seed=seed))
 
     moments = [at for at, _ in sky.acted()]
-    assert all(later - at >= 600 for at, later in zip(moments, moments[1:], strict=False))
+    assert all(later - at >= 600 for at, later in itertools.pairwise(moments))
     # And the one there is has settled it: the floor carries what the load needs at its highest.
     assert sky.last.targets.api_floor >= min(10, math.ceil(mean / 10))
 
@@ -156,7 +157,7 @@ def test_load_that_falls_lowers_step_by_step_and_never_below_its_need():
 
     lowered = sky.acted(Action.LOWER_FLOOR)
     assert lowered[0][0] - NOON > 120
-    gaps = [b - a for (a, _), (b, _) in zip(lowered, lowered[1:], strict=False)]
+    gaps = [b - a for (a, _), (b, _) in itertools.pairwise(lowered)]
     assert min(gaps) >= 10
     assert sky.last.targets.api_floor == math.ceil(25 * 1.2 / 10)
     for at, decision in lowered:
@@ -266,7 +267,7 @@ def test_workers_grow_while_it_helps_and_shrink_when_idle():
 
     assert sky.last.targets.workers == 1
     lowered = [at for at, _ in sky.acted(Action.LOWER_WORKERS)]
-    assert min(b - a for a, b in zip(lowered, lowered[1:], strict=False)) >= 60
+    assert min(b - a for a, b in itertools.pairwise(lowered)) >= 60
 
 
 def test_workers_that_are_busy_are_kept():
