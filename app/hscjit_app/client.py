@@ -50,16 +50,23 @@ class Client:
 
     @classmethod
     async def connect(
-        cls, url: str, *, session: str | None = None, reconnect_s: float = 30.0
+        cls,
+        url: str,
+        *,
+        session: str | None = None,
+        last_id: str | None = None,
+        reconnect_s: float = 30.0,
     ) -> Self:
-        """Open a conversation, or an earlier one by its secret; `url` is the page's address.
+        """Open a conversation; `url` is the page's address.
 
-        Raises OSError or WebSocketException when the server can't be reached.
+        With the `session` and `last_id` of an earlier client its conversation goes on, and
+        `follow` gives the frames it had not seen. Raises OSError or WebSocketException when the
+        server can't be reached.
         """
         parts = urlsplit(url)
         scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
         client = cls(f"{scheme}://{parts.netloc}/ws", reconnect_s)
-        client.session = session
+        client.session, client.last_id = session, last_id
         await client._open()
         return client
 
@@ -87,23 +94,33 @@ class Client:
             message["product_id"] = product_id
         async with asyncio.timeout(timeout_s):
             await self._send(message)
-            answer_id: str | None = None
-            while True:
-                try:
-                    frame = await self._receive()
-                except ConnectionClosed:
-                    await self._reopen()
-                    if answer_id is None:  # nothing came: the question may never have arrived
-                        await self._send(message)
-                    continue
-                if "id" not in frame:
-                    _raise_refusal(frame)
-                    continue
-                answer_id = answer_id or frame["id"]
-                if frame["id"] == answer_id:
-                    yield frame
-                    if frame["type"] in LAST_FRAMES:
-                        return
+            async for frame in self._answer_frames(message):
+                yield frame
+
+    async def follow(self, timeout_s: float = 60.0) -> AsyncIterator[Frame]:
+        """Yield the rest of an answer begun by an earlier client of this session."""
+        async with asyncio.timeout(timeout_s):
+            async for frame in self._answer_frames(None):
+                yield frame
+
+    async def _answer_frames(self, question: Frame | None) -> AsyncIterator[Frame]:
+        answer_id: str | None = None
+        while True:
+            try:
+                frame = await self._receive()
+            except ConnectionClosed:
+                await self._reopen()
+                if answer_id is None and question is not None:  # it may never have arrived
+                    await self._send(question)
+                continue
+            if "id" not in frame:
+                _raise_refusal(frame)
+                continue
+            answer_id = answer_id or frame["id"]
+            if frame["id"] == answer_id:
+                yield frame
+                if frame["type"] in LAST_FRAMES:
+                    return
 
     async def answer(self, question: str, product_id: str | None = None) -> tuple[str, list[Frame]]:
         """Return an answer's whole text and its sources; raises `Refused` if there is none."""

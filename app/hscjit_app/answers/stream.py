@@ -52,7 +52,10 @@ class Streams(Protocol):
     def follow(
         self, answer_id: str, after: int, *, live: bool
     ) -> AsyncGenerator[tuple[int, str], None]:
-        """Yield (number, frame) after a number, in order; `live` = go on until cancelled."""
+        """Yield (number, frame) after a number, in order; `live` = go on until cancelled.
+
+        Raises StreamsDown when they can't be read: follow again from the last number seen.
+        """
 
     async def run(self) -> None:
         """Serve followers until cancelled."""
