@@ -156,9 +156,7 @@ class Upkeep:
         async def ask(change: Change) -> Problem | None:
             manifest = built[change.name]
             try:
-                await self._applier.apply(
-                    manifest, change.known, order.app.uid, reason="try", dry_run=True
-                )
+                await self._applier.try_out(manifest, change.known, order.app.uid)
             except ApiError as error:
                 return problem_of(error, change.name) if error.code in INVALID else None
             except (NameConflict, Leaving):

@@ -10,6 +10,8 @@ from hscjit_operator.cluster.observe import Children
 from hscjit_operator.model import facts
 from hscjit_operator.model.observed import Child
 
+Manifest = Mapping[str, Any]
+
 
 class NameConflict(Exception):
     """An object that is not ours has the child's name: it is left alone."""
@@ -40,13 +42,7 @@ class Applier:
         self._children = children
 
     async def apply(
-        self,
-        manifest: Mapping[str, Any],
-        known: Child | None,
-        uid: str,
-        *,
-        reason: str,
-        dry_run: bool = False,
+        self, manifest: Manifest, known: Child | None, uid: str, *, reason: str
     ) -> Child:
         """Apply one child of the HSCJit with that UID; return it as the server keeps it.
 
@@ -55,23 +51,28 @@ class Applier:
         took its place in between is refused by the server.
         """
         kind = kinds.of(manifest)
-        metadata = manifest["metadata"]
         if known is None:
-            found = await self._api.get(kind, metadata["namespace"], metadata["name"])
-            known = facts.child({"kind": kind.kind, **found}) if found else None
-        if known is not None:
-            _check(known, uid, _instance(manifest))
-            manifest = {**manifest, "metadata": {**metadata, "uid": known.uid}}
+            known = await self._look(kind, manifest)
+        guarded = _guarded(manifest, known, uid)
         try:
-            body = await self._api.apply(kind, manifest, reason=reason, dry_run=dry_run)
+            body = await self._api.apply(kind, guarded, reason=reason)
         except ApiError as error:
             if error.code == CONFLICT and known is not None:
                 # It was deleted, or replaced by another, before the watch could say so.
-                self._children.forget(_key(manifest), (kind.kind, metadata["name"]))
+                self._children.forget(_key(manifest), (kind.kind, manifest["metadata"]["name"]))
             raise
-        if not dry_run:
-            self._children.learn(body)
+        self._children.learn(body)
         return facts.child(body)
+
+    async def try_out(self, manifest: Manifest, known: Child | None, uid: str) -> None:
+        """Ask the server what it would say; nothing is changed. Raises what `apply` would."""
+        guarded = _guarded(manifest, known, uid)
+        await self._api.apply(kinds.of(manifest), guarded, reason="try", dry_run=True)
+
+    async def _look(self, kind: kinds.Kind, manifest: Manifest) -> Child | None:
+        metadata = manifest["metadata"]
+        found = await self._api.get(kind, metadata["namespace"], metadata["name"])
+        return facts.child({"kind": kind.kind, **found}) if found else None
 
     async def hand_over(self, deployment: Child, namespace: str, replicas: int) -> None:
         """Let the handover manager take hold of a Deployment's number of pods.
@@ -95,7 +96,7 @@ class Applier:
         )
         self._children.learn(body)
 
-    async def read(self, manifest: Mapping[str, Any]) -> Body | None:
+    async def read(self, manifest: Manifest) -> Body | None:
         """Return the whole live object a manifest is about."""
         metadata = manifest["metadata"]
         return await self._api.get(kinds.of(manifest), metadata["namespace"], metadata["name"])
@@ -106,22 +107,23 @@ class Applier:
         await self._api.delete(kind, namespace, child.name, uid=child.uid, reason=reason)
 
     async def relabel(
-        self, kind: kinds.Kind, found: Body, uid: str, owner: Mapping[str, Any] | None
+        self, kind: kinds.Kind, found: Body, labels: Mapping[str, str], owner: Body | None
     ) -> Body:
-        """Make what a former HSCJit left behind ours: its label, and its owner if it gets one."""
+        """Make what a former HSCJit left behind ours: its labels, and its owner if it gets one."""
         metadata = found["metadata"]
         patch = {
             "metadata": {
                 "uid": metadata["uid"],
                 "resourceVersion": metadata["resourceVersion"],
-                "labels": {names.LABEL_OWNER_UID: uid},
-                "ownerReferences": [dict(owner)] if owner else None,
+                "labels": dict(labels),
+                "ownerReferences": [owner] if owner else None,
             }
         }
         body = await self._api.merge(
             kind, metadata["namespace"], metadata["name"], patch, reason="adopt"
         )
-        self._children.learn(body)
+        if kind in kinds.WATCHED:
+            self._children.learn(body)
         return body
 
 
@@ -131,6 +133,14 @@ def is_ours(child: Child, uid: str) -> bool:
     The controlling owner decides; without one (Retain, or somebody took it off) the label does.
     """
     return uid == (child.controller_uid or child.owner_uid)
+
+
+def _guarded(manifest: Manifest, known: Child | None, uid: str) -> Manifest:
+    """Return the manifest with the UID of the object it is for; raise if that is not ours."""
+    if known is None:
+        return manifest
+    _check(known, uid, _instance(manifest))
+    return {**manifest, "metadata": {**manifest["metadata"], "uid": known.uid}}
 
 
 def _check(known: Child, uid: str, instance: str) -> None:
@@ -144,10 +154,10 @@ def _check(known: Child, uid: str, instance: str) -> None:
 _NO_LABELS: Final[Mapping[str, str]] = {}
 
 
-def _instance(manifest: Mapping[str, Any]) -> str:
+def _instance(manifest: Manifest) -> str:
     labels = manifest["metadata"].get("labels", _NO_LABELS)
     return str(labels.get(names.LABEL_INSTANCE, ""))
 
 
-def _key(manifest: Mapping[str, Any]) -> names.Key:
+def _key(manifest: Manifest) -> names.Key:
     return names.Key(manifest["metadata"]["namespace"], _instance(manifest))

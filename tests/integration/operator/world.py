@@ -1,0 +1,320 @@
+"""A real API server, our operator against it, and what controllers and kubelet would do by hand."""
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+from tests.cluster.ports import free_ports
+from tests.integration.operator.user import MERGE, Refused, User
+
+from hscjit_operator import metrics, names
+from hscjit_operator.assembly import Operator
+from hscjit_operator.cluster import client, kinds
+from hscjit_operator.settings import Settings
+
+Body = dict[str, Any]
+
+PATIENCE_S = 20.0
+RUN_PODS = ("Deployment", "StatefulSet")
+SETTINGS = {
+    "image_app": "app:1",
+    "image_redis": "redis:1",
+    "image_postgres": "postgres:1",
+    "namespace": "operator",
+    "host": "127.0.0.1",
+    "poll_s": 0.5,
+    "front_door_s": 0.5,
+    "resync_s": 0.5,
+}
+
+
+@dataclass
+class World:
+    """One namespace of the API server: a user in it, and a test that plays the controllers."""
+
+    user: User
+    namespace: str
+    name: str = "support"
+    door: str = ""
+    """Where /ready is answered in place of the Service."""
+    ready_code: int = 200
+    degraded: tuple[str, ...] = ()
+
+    async def call(self, method: str, path: str, body: Any = None, content: str = "") -> Body:
+        """Call the API server as a user with every right."""
+        return await asyncio.to_thread(
+            self.user.call, method, path, body, content or "application/json"
+        )
+
+    async def create(self, spec: Body | None = None) -> Body:
+        """Create the HSCJit."""
+        body = {
+            "apiVersion": names.API_VERSION,
+            "kind": names.KIND,
+            "metadata": {"name": self.name},
+            "spec": spec or {},
+        }
+        return await self.call("POST", kinds.HSCJIT.path(self.namespace), body)
+
+    async def change(self, spec: Body) -> Body:
+        """Merge into the HSCJit's spec."""
+        return await self.patch("HSCJit", self.name, {"spec": spec})
+
+    async def annotate(self, annotations: Body) -> Body:
+        """Merge into the HSCJit's annotations."""
+        return await self.patch("HSCJit", self.name, {"metadata": {"annotations": annotations}})
+
+    async def app(self) -> Body:
+        """Return the HSCJit."""
+        return await self.call("GET", kinds.HSCJIT.path(self.namespace, self.name))
+
+    async def status(self) -> Body:
+        """Return the HSCJit's status, empty before there is one."""
+        return dict((await self.app()).get("status") or {})
+
+    async def condition(self, name: str) -> Body:
+        """Return one of the HSCJit's conditions, empty before it is there."""
+        found = (await self.status()).get("conditions", [])
+        return next((dict(c) for c in found if c["type"] == name), {})
+
+    async def patch(self, kind: str, name: str, patch: Body, subresource: str = "") -> Body:
+        """Merge into any object."""
+        path = kinds.by_name(kind).path(self.namespace, name, subresource)
+        return await self.call("PATCH", path, patch, MERGE)
+
+    async def get(self, kind: str, suffix: str) -> Body | None:
+        """Return a child, None when there is none."""
+        name = f"{self.name}-{suffix}"
+        try:
+            return await self.call("GET", kinds.by_name(kind).path(self.namespace, name))
+        except Refused:
+            return None
+
+    async def delete(self, kind: str, name: str) -> None:
+        """Delete any object at once; no controller is here to take finalizers off."""
+        path = kinds.by_name(kind).path(self.namespace, name)
+        await self.patch(kind, name, {"metadata": {"finalizers": None}})
+        await self.call("DELETE", path, {"propagationPolicy": "Background"})
+
+    async def children(self) -> dict[tuple[str, str], Body]:
+        """Return everything that was made for the HSCJit, by kind and name."""
+        found = {}
+        for kind in kinds.WATCHED:
+            listed = await self.call("GET", kind.path(self.namespace))
+            for body in listed["items"]:
+                if (body["metadata"].get("labels") or {}).get(names.LABEL_INSTANCE) == self.name:
+                    found[kind.kind, body["metadata"]["name"]] = body
+        return found
+
+    async def until(self, what: Callable[[], Awaitable[Any]], within_s: float = PATIENCE_S) -> Any:
+        """Wait until something is true, and return it."""
+        deadline = time.monotonic() + within_s
+        while True:
+            found = await what()
+            if found:
+                return found
+            if time.monotonic() > deadline:
+                told = json.dumps(await self.status(), indent=1)
+                raise AssertionError(f"not within {within_s} s; the status is {told}")
+            await asyncio.sleep(0.02)
+
+    async def until_condition(self, name: str, reason: str, status: str = "") -> Body:
+        """Wait until a condition has a reason, and return it."""
+
+        async def told() -> Body | None:
+            found = await self.condition(name)
+            alike = found.get("reason") == reason and status in ("", found.get("status"))
+            return found if alike else None
+
+        return dict(await self.until(told))
+
+    async def run_pods(self) -> None:
+        """Report the pods of every Deployment and StatefulSet as running the newest template."""
+        for (kind, name), body in (await self.children()).items():
+            if kind in RUN_PODS:
+                await self.report_pods(kind, name, body)
+
+    async def report_pods(self, kind: str, name: str, body: Body, **changed: Any) -> None:
+        """Report the pods of one of them; what is `changed` is not as it should be."""
+        wanted = body["spec"]["replicas"]
+        status = {
+            "observedGeneration": body["metadata"]["generation"],
+            "replicas": wanted,
+            "readyReplicas": wanted,
+            "updatedReplicas": wanted,
+            **changed,
+        }
+        if any((body.get("status") or {}).get(k, 0) != v for k, v in status.items()):
+            await self.patch(kind, name, {"status": status}, "status")
+
+    async def make_pod(self, owner: Body, suffix: str = "pod") -> str:
+        """Make a pod of a workload or a Job, as its controller would; return its name."""
+        template = owner["spec"]["template"]
+        name = f"{owner['metadata']['name']}-{suffix}"
+        reference = {
+            "apiVersion": owner["apiVersion"],
+            "kind": owner["kind"],
+            "name": owner["metadata"]["name"],
+            "uid": owner["metadata"]["uid"],
+            "controller": True,
+        }
+        body = {
+            "metadata": {
+                "name": name,
+                "labels": template["metadata"]["labels"],
+                "ownerReferences": [reference],
+            },
+            "spec": {
+                "containers": [{"name": "main", "image": "x"}],
+                "restartPolicy": template["spec"].get("restartPolicy", "Always"),
+            },
+        }
+        await self.call("POST", kinds.POD.path(self.namespace), body)
+        return name
+
+    async def end_pod(self, name: str, said: str, *, ok: bool = True) -> None:
+        """Let a pod end with a last word."""
+        at = _now()
+        ended = {
+            "exitCode": 0 if ok else 1,
+            "message": said,
+            "startedAt": at,
+            "finishedAt": at,
+        }
+        container = {
+            "name": "main",
+            "image": "x",
+            "imageID": "",
+            "ready": False,
+            "restartCount": 0,
+            "state": {"terminated": ended},
+        }
+        phase = "Succeeded" if ok else "Failed"
+        status = {"phase": phase, "containerStatuses": [container]}
+        await self.patch("Pod", name, {"status": status}, "status")
+
+    async def end_job(self, name: str, *, ok: bool = True, said: str = "") -> None:
+        """Let a Job end as its controller would, after a pod that had a last word."""
+        job = await self.call("GET", kinds.JOB.path(self.namespace, name))
+        if said:
+            await self.end_pod(await self.make_pod(job), said, ok=ok)
+        at = _now()
+        ended = ("SuccessCriteriaMet", "Complete") if ok else ("FailureTarget", "Failed")
+        conditions = [
+            {"type": c, "status": "True", "reason": "Test", "lastTransitionTime": at} for c in ended
+        ]
+        status: Body = {"startTime": at, "conditions": conditions}
+        status |= {"completionTime": at, "succeeded": 1} if ok else {"failed": 1}
+        await self.patch("Job", name, {"status": status}, "status")
+
+    async def job(self, prefix: str) -> str:
+        """Wait for a Job whose name begins so; return its name."""
+
+        async def found() -> str:
+            jobs = [name for kind, name in await self.children() if kind == "Job"]
+            return next((name for name in jobs if name.startswith(f"{self.name}-{prefix}")), "")
+
+        return str(await self.until(found))
+
+    async def settle(self, **spec: Any) -> None:
+        """Bring a new HSCJit all the way to Answering."""
+        await self.create(spec)
+        await self.end_job(await self.job("mig"))
+        await self.start()
+
+    async def start(self, reason: str = "Answering") -> None:
+        """Report all pods as running until Ready is as said."""
+
+        async def told() -> bool:
+            await self.run_pods()
+            return (await self.condition("Ready")).get("reason") == reason
+
+        await self.until(told)
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+class Calls:
+    """What the operator asked of the API server from some moment on, outside its watches."""
+
+    def __init__(self) -> None:
+        self._before = _counted()
+
+    def restart(self) -> None:
+        """Count from now on."""
+        self._before = _counted()
+
+    @property
+    def counted(self) -> Counter[tuple[str, str]]:
+        """Return how often each verb was used on each kind."""
+        return _counted() - self._before
+
+    @property
+    def writes(self) -> Counter[tuple[str, str]]:
+        """Return the changes that were asked for."""
+        return Counter({k: n for k, n in self.counted.items() if k[0] != "GET"})
+
+    @property
+    def reads(self) -> Counter[tuple[str, str]]:
+        """Return what was read, but for the Secrets, which are always read by name."""
+        counted = self.counted.items()
+        return Counter({k: n for k, n in counted if k[0] == "GET" and k[1] != "Secret"})
+
+
+def _counted() -> Counter[tuple[str, str]]:
+    found: Counter[tuple[str, str]] = Counter()
+    for series in metrics.REQUESTS.collect():
+        for sample in series.samples:
+            if sample.name.endswith("_total"):
+                found[sample.labels["verb"], sample.labels["kind"]] += int(sample.value)
+    return found
+
+
+@asynccontextmanager
+async def operator(world: World, **settings: Any) -> AsyncIterator[Calls]:
+    """Run an operator on the namespace of a world, and count what it asks for."""
+    chosen = {**SETTINGS, "port": free_ports(1)[0], "watch_namespaces": (world.namespace,)}
+    configuration = await client.configuration(str(world.user.server.kubeconfig))
+    running = Operator(
+        Settings(**{**chosen, **settings}),
+        configuration,
+        door_url=lambda _ip: f"{world.door}/ready",
+    )
+    calls = Calls()
+    stop = asyncio.Event()
+    task = asyncio.create_task(running.run(stop))
+    try:
+        yield calls
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, PATIENCE_S)
+        await asyncio.sleep(0.1)  # TLS connections take a moment to say goodbye
+
+
+@asynccontextmanager
+async def front_door(world: World) -> AsyncIterator[None]:
+    """Answer /ready as the app would behind its Service."""
+
+    async def answer(_request: web.Request) -> web.Response:
+        body = {"ready": world.ready_code == 200, "degraded": list(world.degraded)}
+        return web.json_response(body, status=world.ready_code)
+
+    app = web.Application()
+    app.add_routes([web.get("/ready", answer)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    (port,) = free_ports(1)
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    world.door = f"http://127.0.0.1:{port}"
+    try:
+        yield
+    finally:
+        await runner.cleanup()
