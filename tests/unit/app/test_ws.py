@@ -1,6 +1,5 @@
 """A customer on a socket: keystrokes, questions, losses, and what is refused."""
 
-
 import pytest
 from tests.unit.app import asgi
 
