@@ -68,6 +68,7 @@ async def test_a_pod_told_to_stop_finishes_answers_moves_sockets_and_exits(pod, 
     seen = [await anext(frames)]
     begun = time.monotonic()
     second.terminate()
+    eventually(lambda: second.get("/ready")[0] != 200, within_s=1)
     states = set()
     while second.process.poll() is None and time.monotonic() - begun < 6:
         states.add((await asyncio.to_thread(second.get, "/ready"))[0])
