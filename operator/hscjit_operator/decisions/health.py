@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from hscjit_operator import names
@@ -71,8 +71,8 @@ def judge(
             work_waits=work_waits,
         )
         keep = max(policy.heal.thresholds.window_seconds, LAG_TICKS)
-        history = replace(
-            history,
+        history = PodHistory(
+            started=history.started,
             ticks=(*history.ticks, tick)[-keep:],
             answered=history.answered or not sample.silent,
             last=sample.metrics or history.last,
@@ -204,6 +204,10 @@ def _complaints(
     """Yield what is wrong with a pod, the gravest first."""
     window = history.ticks[-limits.window_seconds :]
     latest, enough = window[-1], limits.bad_seconds
+    if not (latest.silent or latest.failing or latest.slow or latest.lagging or latest.stalled):
+        if not_ready_long(pod, now):
+            yield UNRESPONSIVE, {"notReadySeconds": int(NOT_READY_S)}
+        return  # nothing else counts that is over
 
     silent = sum(tick.silent for tick in window)
     if latest.silent and silent >= enough:

@@ -94,11 +94,12 @@ def remember(load: Load, value: float | None, *, whole: bool, hold_s: float, now
     if value is None or not whole:
         return Load(recent=load.recent, peaks=load.peaks, raised=load.raised, lowered=load.lowered)
     slice_s = hold_s / SLICES
-    peaks = tuple(peak for peak in load.peaks if recent(peak.since, now, hold_s + slice_s))
-    if peaks and recent(peaks[-1].since, now, slice_s):
-        peaks = (*peaks[:-1], Peak(peaks[-1].since, max(peaks[-1].high, value)))
-    else:
-        peaks = (*peaks, Peak(now, value))
+    peaks = load.peaks
+    if not peaks or not recent(peaks[-1].since, now, slice_s):
+        kept = (peak for peak in peaks if recent(peak.since, now, hold_s + slice_s))
+        peaks = (*kept, Peak(now, value))
+    elif value > peaks[-1].high:
+        peaks = (*peaks[:-1], Peak(peaks[-1].since, value))
     since = load.whole_since if load.whole_since is not None and load.whole_since <= now else now
     return Load(
         recent=(*load.recent, value)[-MINUTE:],

@@ -193,16 +193,23 @@ async def test_one_that_hangs_and_one_that_is_gone_hold_nobody_up(street: Street
 
 
 async def test_a_late_answer_is_a_sign_of_life_for_the_tick_it_comes_in(street: Street) -> None:
-    busy = await street.open(1, never, after(0.5))
+    asked = []
+
+    async def late(request: web.Request) -> web.Response:
+        asked.append(request)
+        return await after(0.7)(request)
+
+    busy = await street.open(1, never, late)
+    alive = []
     async with street.probe(budget_s=0.2) as probe:
-        alive = []
-        for _ in range(4):
+        while not any(alive) and len(alive) < 20:
             heard = await probe.ask([busy])
             alive.append(heard.samples[busy.uid].alive)
             await asyncio.sleep(0.1)
 
-    # Asked at 0, 0.3, 0.6 (heard by then, and asked anew), 0.9 s.
-    assert alive == [False, False, True, False]
+    assert len(asked) == 1  # heard on its first request, some ticks after it was made
+    assert alive[0] is False
+    assert alive[-1] is True
 
 
 async def test_an_answer_that_never_comes_is_given_up_and_asked_anew(street: Street) -> None:
