@@ -1,0 +1,92 @@
+"""What is there to look up? `python -m tests.meta.reference` writes docs/reference.md."""
+
+from pathlib import Path
+from typing import get_args
+
+from prometheus_client import CollectorRegistry
+from pydantic import BaseModel
+
+from hscjit_app import metrics as app_metrics
+from hscjit_app.ws import protocol
+from hscjit_operator import conditions
+from hscjit_operator import metrics as operator_metrics
+from hscjit_operator.model.autopilot import Action
+
+FILE = Path(__file__).parents[2] / "docs" / "reference.md"
+
+
+def render() -> str:
+    """Return the whole page."""
+    return "\n".join(
+        [
+            "# Reference",
+            "Written by `python -m tests.meta.reference`; a test fails when it is out of date.",
+            "The fields of an HSCJit are described by `kubectl explain hscjit --recursive`.",
+            "",
+            "## Conditions",
+            *table("Condition", "True means", conditions.TYPES.items()),
+            "",
+            "## Reasons",
+            *table("Reason", "Meaning", conditions.REASONS.items()),
+            "",
+            "## What the autopilot does",
+            "Each is an action in the ledger and the reason of an Event; a refusal's Event ends "
+            "in `Refused`.",
+            "",
+            *(f"- `{action}`" for action in Action),
+            "",
+            "## Metrics of the operator",
+            *table("Metric", "Meaning", series(operator_metrics.REGISTRY)),
+            "",
+            "## Metrics of the app",
+            *table("Metric", "Meaning", series(app_metrics.REGISTRY)),
+            "",
+            "## Messages of /ws",
+            "JSON text frames; `type` says which. See [protocol.md](protocol.md) for their order.",
+            "",
+            *table("Message", "Fields", messages()),
+            "",
+        ]
+    )
+
+
+def table(left: str, right: str, rows: object) -> list[str]:
+    """Return a Markdown table of two columns."""
+    assert hasattr(rows, "__iter__")
+    body = [f"| `{name}` | {text} |" for name, text in rows]
+    return [f"| {left} | {right} |", "|---|---|", *body]
+
+
+def series(registry: CollectorRegistry) -> list[tuple[str, str]]:
+    """Return the names and help texts of a registry, but for the process's own."""
+    found = [(m.name, m.type, m.documentation) for m in registry.collect()]
+    return sorted(
+        (f"{name}_total" if kind == "counter" else name, text)
+        for name, kind, text in found
+        if not name.startswith(("process_", "python_"))
+    )
+
+
+def messages() -> list[tuple[str, str]]:
+    """Return every message of the wire format with its fields."""
+    models = [m for m in vars(protocol).values() if isinstance(m, type)]
+    return [
+        (name, fields(model))
+        for model in models
+        if issubclass(model, BaseModel) and "type" in model.model_fields
+        for name in get_args(model.model_fields["type"].annotation)
+    ]
+
+
+def fields(model: type[BaseModel]) -> str:
+    """Return a model's fields; a question mark means it may be absent."""
+    named = [
+        f"{name}{'' if field.is_required() else '?'}"
+        for name, field in model.model_fields.items()
+        if name != "type"
+    ]
+    return ", ".join(named) or "none"
+
+
+if __name__ == "__main__":
+    FILE.write_text(render())
