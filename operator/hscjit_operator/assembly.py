@@ -120,7 +120,8 @@ class Operator:
             except ApiError as error:
                 log.warning("Waiting for API server", error=str(error))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _CRD_EVERY_S)
+                async with asyncio.timeout(_CRD_EVERY_S):
+                    await stop.wait()
 
     async def _listen(self, stack: contextlib.AsyncExitStack) -> None:
         vitals = endpoints.Vitals(

@@ -6,6 +6,7 @@ waits longer each time, and nothing but a new spec cuts that short.
 """
 
 import asyncio
+import contextlib
 import heapq
 import random
 from collections.abc import Awaitable, Callable
@@ -114,11 +115,10 @@ class Queue:
         try:
             while True:
                 self._wake.clear()
-                timeout = self._start_due()
-                try:
-                    await asyncio.wait_for(self._wake.wait(), timeout)
-                except TimeoutError:
-                    continue
+                # Not `wait_for`: before Python 3.12 it may swallow a cancellation.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._start_due()):
+                        await self._wake.wait()
         finally:
             for task in self._tasks:
                 task.cancel()

@@ -1,6 +1,7 @@
 """Does the assistant answer where its customers knock? `/ready`, asked through the Service."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -39,7 +40,6 @@ class FrontDoor:
         self._doors: dict[Key, _Door] = {}
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._session: aiohttp.ClientSession | None = None
 
     def answer(self, key: Key, url: str, epoch: int) -> Answer | None:
         """Return the last answer from that URL since that rollout; None: nobody knocked since."""
@@ -62,15 +62,13 @@ class FrontDoor:
         timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
         connector = aiohttp.TCPConnector(limit=_KNOCKS_AT_ONCE, force_close=True)
         async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
-            self._session = session
             try:
                 while True:
                     self._wake.clear()
-                    pause = self._start_due(session)
-                    try:
-                        await asyncio.wait_for(self._wake.wait(), pause)
-                    except TimeoutError:
-                        continue
+                    # Not `wait_for`: before Python 3.12 it may swallow a cancellation.
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(self._start_due(session)):
+                            await self._wake.wait()
             finally:
                 for task in self._tasks:
                     task.cancel()
