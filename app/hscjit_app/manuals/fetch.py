@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import urljoin
 
@@ -101,35 +102,68 @@ def _address(hop: Target, resolve: Resolve) -> str:
 def _get(hop: Target, address: str, max_bytes: int, ends: float) -> bytes | _Redirect:
     """Make one request to one address."""
     connection = _connection(hop, address)
-    left = ends - time.monotonic()
-    if left <= 0:
-        raise FetchError("The deadline passed", permanent=False)
-    watchdog: threading.Timer | None = None
+    watchdog = _Watchdog(ends)
     try:
         connection.connect()
-        # Drop by drop every single read is in time: the watchdog ends the whole. It holds the
-        # socket itself, because the connection lets go of it once the head is read.
-        watchdog = threading.Timer(left, _cut, args=(connection.sock,))
-        watchdog.daemon = True
-        watchdog.start()
-        connection.timeout = _READ_TIMEOUT_S
-        connection.request(
-            "GET",
-            hop.path,
-            headers={**_HEADERS, "Host": hop.host_header},
-            preload_content=False,
-            decode_content=False,
-        )
-        response = connection.getresponse()
-        return _read(hop, response, max_bytes, ends)
-    except (urllib3.exceptions.HTTPError, OSError, ValueError) as e:
-        late = time.monotonic() >= ends
-        why = "the deadline passed" if late else f"{type(e).__name__}"
-        raise FetchError(f"{hop.host} did not deliver: {why}", permanent=False) from e
+        watchdog.watch(connection.sock)
+        answer = _exchange(connection, hop, max_bytes)
+        if not watchdog.barked:  # else the end of what came was our doing
+            return answer
+    except FetchError:
+        if not watchdog.barked:
+            raise
+    except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as e:
+        if not watchdog.barked:
+            raise FetchError(
+                f"{hop.host} did not deliver: {type(e).__name__}", permanent=False
+            ) from e
     finally:
-        if watchdog is not None:
-            watchdog.cancel()
+        watchdog.rest()
         connection.close()
+    raise FetchError(f"{hop.host} did not deliver: the deadline passed", permanent=False)
+
+
+class _Watchdog:
+    """Cuts a connection at the deadline.
+
+    Drop by drop, every single read is in time: only this ends the whole. It holds the socket
+    itself, because the connection lets go of it once the head is read.
+    """
+
+    def __init__(self, ends: float) -> None:
+        self._ends = ends
+        self._timer: threading.Timer | None = None
+        self.barked = False
+
+    def watch(self, sock: Any) -> None:
+        self._timer = threading.Timer(self._ends - time.monotonic(), self._cut, args=(sock,))
+        self._timer.daemon = True
+        self._timer.start()
+
+    def rest(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _cut(self, sock: Any) -> None:
+        self.barked = True
+        with contextlib.suppress(OSError):  # it is closed already
+            sock.shutdown(socket.SHUT_RDWR)
+
+
+def _exchange(connection: HTTPConnection, hop: Target, max_bytes: int) -> bytes | _Redirect:
+    connection.timeout = _READ_TIMEOUT_S
+    connection.request(
+        "GET",
+        hop.path,
+        headers={**_HEADERS, "Host": hop.host_header},
+        preload_content=False,
+        decode_content=False,
+    )
+    response = connection.getresponse()
+    try:
+        return _read(hop, response, max_bytes)
+    finally:
+        response.close()
 
 
 def _connection(hop: Target, address: str) -> HTTPConnection:
@@ -146,12 +180,7 @@ def _connection(hop: Target, address: str) -> HTTPConnection:
     )
 
 
-def _cut(sock: Any) -> None:
-    with contextlib.suppress(OSError):  # it is closed already
-        sock.shutdown(socket.SHUT_RDWR)
-
-
-def _read(hop: Target, response: HTTPResponse, max_bytes: int, ends: float) -> bytes | _Redirect:
+def _read(hop: Target, response: HTTPResponse, max_bytes: int) -> bytes | _Redirect:
     """Judge the head, then take the body up to its limit."""
     status, headers = response.status, response.headers
     if status in _REDIRECTS:
@@ -175,8 +204,6 @@ def _read(hop: Target, response: HTTPResponse, max_bytes: int, ends: float) -> b
             raise _too_large(len(body), max_bytes)
         if len(body) >= _MAGIC_WITHIN and _MAGIC not in body[:_MAGIC_WITHIN]:
             break
-        if time.monotonic() >= ends:
-            raise FetchError(f"{hop.host} did not deliver: the deadline passed", permanent=False)
     if _MAGIC not in body[:_MAGIC_WITHIN]:
         kind = headers.get("Content-Type", "no Content-Type")[:80]
         raise FetchError(f"{hop.host} sent something that is not a PDF ({kind})", permanent=True)
