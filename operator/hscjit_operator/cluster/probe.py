@@ -72,6 +72,9 @@ class Probe:
 
     async def ask(self, pods: Iterable[PodRef]) -> Round:
         """Ask all pods at once; return what was heard within the budget."""
+        session = self._session
+        if session is None:
+            raise RuntimeError("Probe is not entered; use `async with Probe() as probe`")
         asked = {pod.uid: pod for pod in pods if self.askable(pod)}
         for uid in self._late.keys() - asked.keys():
             self._late.pop(uid).cancel()
@@ -80,8 +83,10 @@ class Probe:
         heard = {uid for uid, task in self._late.items() if task.done() and task.result()}
         for uid, pod in asked.items():
             if uid not in self._late or self._late[uid].done():
-                self._late[uid] = asyncio.create_task(self._health(pod))
-        pages = {uid: asyncio.create_task(self._metrics(pod)) for uid, pod in asked.items()}
+                self._late[uid] = asyncio.create_task(self._health(session, pod))
+        pages = {
+            uid: asyncio.create_task(self._metrics(session, pod)) for uid, pod in asked.items()
+        }
         if asked:
             waiting = {*pages.values(), *(self._late[uid] for uid in asked)}
             await asyncio.wait(waiting, timeout=self._budget_s)
@@ -99,24 +104,24 @@ class Probe:
         await _cancel(page for page in pages.values() if not page.done())
         return Round(samples, trusted)
 
-    async def _metrics(self, pod: PodRef) -> Metrics | None:
-        page = await self._get(pod, "/metrics", MAX_PAGE)
+    async def _metrics(self, session: aiohttp.ClientSession, pod: PodRef) -> Metrics | None:
+        page = await self._get(session, pod, "/metrics", MAX_PAGE)
         try:
             return None if page is None else scan(page)
         except NotMetrics:
             return None
 
-    async def _health(self, pod: PodRef) -> bool:
-        return await self._get(pod, "/health", MAX_HEALTH) is not None
+    async def _health(self, session: aiohttp.ClientSession, pod: PodRef) -> bool:
+        return await self._get(session, pod, "/health", MAX_HEALTH) is not None
 
-    async def _get(self, pod: PodRef, path: str, most: int) -> bytes | None:
+    async def _get(
+        self, session: aiohttp.ClientSession, pod: PodRef, path: str, most: int
+    ) -> bytes | None:
         """Return the body of a 200 answer of at most `most` bytes, None for anything else."""
         host = f"[{pod.ip}]" if pod.ip and ":" in pod.ip else pod.ip
         url = f"http://{host}:{self._ports[pod.component]}{path}"
-        if self._session is None:
-            raise RuntimeError("Probe is not entered; use `async with Probe() as probe`")
         try:
-            async with self._session.get(url, allow_redirects=False) as answer:
+            async with session.get(url, allow_redirects=False) as answer:
                 if answer.status != 200 or "Content-Encoding" in answer.headers:  # noqa: PLR2004
                     return None
                 body = bytearray()
