@@ -113,7 +113,7 @@ def configure(settings: Settings) -> None:
         task_default_queue=QUEUE,
         worker_prefetch_multiplier=1,
         worker_cancel_long_running_tasks_on_connection_loss=True,
-        worker_soft_shutdown_timeout=15.0,
+        worker_soft_shutdown_timeout=30.0,
         worker_enable_remote_control=False,  # nothing here talks to it
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,

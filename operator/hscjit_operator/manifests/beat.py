@@ -22,7 +22,7 @@ def beat(app: HSCJit, inputs: Inputs) -> Manifest:
         volumes=volumes,
         keys=_KEYS,
         env=[pods.METRICS_VARIABLE],
-        command=["celery", "-A", "hscjit_app.worker", "beat"],
+        command=["celery", "-A", "hscjit_app.worker", "--quiet", "beat"],
         resources=pods.with_disk(_RESOURCES, "128Mi"),
         **pods.metrics_server(),
     )

@@ -9,7 +9,10 @@ from hscjit_operator.model.spec import HSCJit
 
 _KEYS = ("database-url", "redis-queue-url")
 _FINISH_S = 60
-"""A leaving worker ends what it has begun. What takes longer comes back through the outbox."""
+"""A leaving worker gets half of this to end what it has begun; the rest is taken over by another
+through the outbox."""
+_LEAVE_SOFTLY = {"name": "REMAP_SIGTERM", "value": "SIGQUIT"}
+"""Read by Celery: SIGTERM then means its soft shutdown, which has an end."""
 
 
 def worker(app: HSCJit, inputs: Inputs) -> Manifest:
@@ -23,9 +26,15 @@ def worker(app: HSCJit, inputs: Inputs) -> Manifest:
         names.WORKER,
         volumes=volumes,
         keys=_KEYS,
-        env=[*user_env(wanted), pods.METRICS_VARIABLE],
-        command=["celery", "-A", "hscjit_app.worker", "worker"],
-        args=[f"--concurrency={wanted.concurrency}", f"--pool={wanted.pool}"],
+        env=[*user_env(wanted), pods.METRICS_VARIABLE, _LEAVE_SOFTLY],
+        command=["celery", "-A", "hscjit_app.worker", "--quiet", "worker"],
+        # Workers have nothing to tell each other: the database knows what is whose.
+        args=[
+            f"--concurrency={wanted.concurrency}",
+            f"--pool={wanted.pool}",
+            "--without-gossip",
+            "--without-mingle",
+        ],
         resources=pods.with_disk(wanted.resources, "2Gi"),
         **pods.metrics_server(),
     )
