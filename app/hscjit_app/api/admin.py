@@ -29,7 +29,7 @@ async def warm(
     services: ServicesDep, limit: Annotated[int, Query(ge=1, le=10_000)] = 1000
 ) -> Warmed:
     """Read the catalogue again and have the manuals of its first products fetched."""
-    await services.catalog.refresh()
+    await services.catalog.refresh(always=True)
     found = [p for p in services.catalog.current.products.values() if p.manual_url is not None]
     gate = asyncio.Semaphore(AT_ONCE)
 

@@ -11,9 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hscjit_app.db.models import Conversation
 from hscjit_app.deps import OwnerDep, ServicesDep
-from hscjit_app.ws.protocol import SourceOut
 
 router = APIRouter(prefix="/api", tags=["conversation"])
+
+
+class SourceOut(BaseModel):
+    """A page an answer rests on."""
+
+    title: str
+    url: str
+    page: int | None
 
 
 class MessageOut(BaseModel):

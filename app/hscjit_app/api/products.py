@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
+from hscjit_app.catalog import views
+from hscjit_app.catalog.prediction import MAX_TEXT
+from hscjit_app.catalog.views import BrandOut, Candidate, ProductOut, RelatedItem
 from hscjit_app.deps import ServicesDep
-from hscjit_app.ws import frames
-from hscjit_app.ws.protocol import MAX_TYPED, BrandOut, Candidate, ProductOut, RelatedItem
 
 router = APIRouter(prefix="/api/products", tags=["products"])
 
@@ -55,19 +56,19 @@ async def list_products(
     """Return a page of the catalogue."""
     found = list(services.catalog.current.products.values())
     page = found[offset : offset + limit]
-    return ProductPage(total=len(found), products=[frames.product(p) for p in page])
+    return ProductPage(total=len(found), products=[views.product(p) for p in page])
 
 
 @router.get("/search")
 async def search(
     services: ServicesDep,
-    q: Annotated[str, Query(min_length=1, max_length=MAX_TYPED)],
+    q: Annotated[str, Query(min_length=1, max_length=MAX_TEXT)],
     limit: Annotated[int, Query(ge=1, le=20)] = 5,
 ) -> Matches:
     """Predict from unfinished text, as the socket does for each keystroke."""
     index = services.catalog.current.index
     matches = index.predict(q, limit) if index is not None else []
-    return Matches(matches=[frames.candidate(match) for match in matches])
+    return Matches(matches=[views.candidate(match) for match in matches])
 
 
 @router.get("/{product_id}")
@@ -76,11 +77,11 @@ async def read_product(product_id: str, services: ServicesDep) -> ProductDetail:
     catalogue = services.catalog.current
     found = catalogue.get(product_id)
     return ProductDetail(
-        product=frames.product(found),
-        brand=frames.brand(found),
+        product=views.product(found),
+        brand=views.brand(found),
         production_country=found.production_country,
         has_manual=found.manual_url is not None,
-        related_items=frames.related(found, catalogue),
+        related_items=views.related(found, catalogue),
     )
 
 

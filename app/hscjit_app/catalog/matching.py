@@ -9,19 +9,17 @@ their best words out of that row: a few hundred products cost a fraction of a mi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 from rapidfuzz import fuzz, process
 
 from hscjit_app.catalog import words
+from hscjit_app.catalog.prediction import LIMIT, Match
 from hscjit_app.catalog.products import Product
 
 FLOOR = 0.45
-LIMIT = 5
 MAX_TYPED_WORDS = 12
 """More words are a sentence: only the last ones are looked at while somebody types."""
 MAX_WORD = 40
@@ -38,26 +36,6 @@ _SURE = 0.88
 """In a sentence only this much alike is the same word: "how"~"show" 0.86 is not."""
 
 Floats = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """One candidate."""
-
-    product: Product
-    confidence: float
-    match_text: str
-    """The words of the product that were recognised, as the catalogue writes them."""
-
-
-class Predictor(Protocol):
-    """What a conversation needs of an index, however large the catalogue behind it is."""
-
-    def predict(self, text: str, limit: int = LIMIT) -> list[Match]:
-        """Return the products most likely meant by unfinished text, best first."""
-
-    def identify(self, question: str) -> Match | None:
-        """Return the product a whole sentence speaks of; None = it names none."""
 
 
 class FuzzyIndex:

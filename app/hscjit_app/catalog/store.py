@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import structlog
 
 from hscjit_app.catalog import products
+from hscjit_app.catalog.prediction import Predictor
 from hscjit_app.catalog.products import Product
 from hscjit_app.errors import CatalogError, ProductNotFound
 
@@ -33,8 +33,8 @@ class Catalogue:
     """One consistent state of all products, with its index."""
 
     products: dict[str, Product] = field(default_factory=dict)
-    index: Any = None
-    """A `matching.Predictor`; None only while there is no product."""
+    index: Predictor | None = None
+    """None only while there is no product."""
 
     def get(self, product_id: str) -> Product:
         """Return one product; raises `ProductNotFound`."""
@@ -81,10 +81,10 @@ class CatalogStore:
         """True once any catalogue has been read."""
         return self.current.index is not None
 
-    async def refresh(self) -> bool:
-        """Look at the folder and read it if it changed; True = a new catalogue is served."""
+    async def refresh(self, *, always: bool = False) -> bool:
+        """Look at the folder and read it if it changed, or `always`; True = it was read anew."""
         seen = await asyncio.to_thread(signature, self._folder)
-        if seen == self._signature:
+        if seen == self._signature and not always:
             return False
         self._signature = seen
         try:

@@ -11,12 +11,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from hscjit_app import metrics
 from hscjit_app.answers import extractive
 from hscjit_app.answers.stream import Claim, Fenced, StreamsDown
+from hscjit_app.catalog import views
 from hscjit_app.catalog.products import Product
 from hscjit_app.conversations.service import Turn
 from hscjit_app.deps import Services
 from hscjit_app.errors import AppError, ManualUnavailable, TooFast, Unavailable
 from hscjit_app.sessions import Session
-from hscjit_app.ws import frames
 from hscjit_app.ws.protocol import (
     AnswerChunk,
     AnswerDone,
@@ -131,7 +131,7 @@ class Answering:
                 state="accepted",
                 message=f"Looking into the manual of the {product.name}",
                 query=question.text,
-                product=frames.product(product),
+                product=views.product(product),
             )
         )
         try:
@@ -155,8 +155,8 @@ class Answering:
             await writer.add(AnswerChunk(content=chunk))
         await writer.add(
             Context(
-                brand=frames.brand(product),
-                related_items=frames.related(product, self._services.catalog.current),
+                brand=views.brand(product),
+                related_items=views.related(product, self._services.catalog.current),
                 sources=[SourceOut(title=s.title, url=s.url, page=s.page) for s in answer.sources],
             )
         )

@@ -14,11 +14,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from hscjit_app import metrics
 from hscjit_app.answers.stream import StreamsDown
+from hscjit_app.catalog import views
 from hscjit_app.catalog.products import Product
 from hscjit_app.deps import Services
 from hscjit_app.errors import AppError, BadRequest, TooFast
 from hscjit_app.sessions import Session
-from hscjit_app.ws import frames, limits
+from hscjit_app.ws import limits
 from hscjit_app.ws.answering import MANUAL_WAIT_S, Answering, Question
 from hscjit_app.ws.protocol import (
     CLIENT_MESSAGE,
@@ -161,7 +162,7 @@ class Conversation:
         self._typed = None
         index = self._services.catalog.current.index
         matches = index.predict(content) if index is not None else []
-        frame = Prediction(content=content, data=[frames.candidate(match) for match in matches])
+        frame = Prediction(content=content, data=[views.candidate(match) for match in matches])
         self._queue.offer_prediction(frame.encode())
         metrics.PREDICTION_LATENCY.observe(time.perf_counter() - heard_at)
         if matches:

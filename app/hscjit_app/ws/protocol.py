@@ -13,10 +13,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from hscjit_app.catalog.prediction import MAX_TEXT
+from hscjit_app.catalog.views import BrandOut, Candidate, ProductOut, RelatedItem
+
 VERSION = 1
 MAX_MESSAGE_BYTES = 16 * 1024
 """A larger message is answered with an error; beyond four times that the connection ends."""
-MAX_TYPED = 256
 MAX_QUESTION = 2000
 MAX_ID = 200
 
@@ -48,7 +50,7 @@ class Typing(_In):
     """The text in the box after a keystroke; only the newest is answered."""
 
     type: Literal["typing"]
-    content: str = Field(max_length=MAX_TYPED)
+    content: str = Field(max_length=MAX_TEXT)
 
 
 class Query(_In):
@@ -87,48 +89,6 @@ class _Durable(_Out):
 
     id: str = ""
     seq: int = 0
-
-
-class ProductOut(_Out):
-    """A product as the wire shows it."""
-
-    id: str
-    name: str
-    category: str
-
-
-class BrandOut(_Out):
-    """A brand as the wire shows it."""
-
-    id: str
-    name: str
-    website: str
-
-
-class PredictionContext(_Out):
-    """What helps a person to tell candidates apart."""
-
-    production_country: str
-    has_manual: bool
-
-
-class Candidate(_Out):
-    """One product that may be meant; confidence as `catalog.matching` defines it."""
-
-    product: ProductOut
-    brand: BrandOut
-    context: PredictionContext
-    confidence: float
-    match_text: str
-
-
-class RelatedItem(_Out):
-    """A product that goes with this one; `name` is absent if the catalogue doesn't hold it."""
-
-    id: str
-    type: str
-    label: str
-    name: str | None = None
 
 
 class SourceOut(_Out):

@@ -33,6 +33,11 @@ async def test_a_question_is_answered_with_a_manual_fetched_by_a_worker(pod, wor
         found = await client.predict("rolnd td17")
         text, sources = await client.answer(QUESTION, found[0]["product"]["id"])
 
+    numbers = first.get("/metrics")[1].decode()
+    for series in ('task_queue_depth{queue="celery"} 0.0', "inflight_requests 0.0"):
+        assert series in numbers
+    for name in ("database", "redis_cache", "redis_queue"):
+        assert f'dependency_up{{dependency="{name}"}} 1.0' in numbers
     assert found[0]["product"]["id"] == PRODUCT
     assert "kick" in text.lower()
     assert f"p. {sources[0]['page']}]" in text

@@ -1,15 +1,56 @@
-"""Catalogue entries as the wire shows them."""
+"""Catalogue entries as the outside sees them, over REST and on sockets alike."""
 
-from hscjit_app.catalog.matching import Match
+from pydantic import BaseModel, ConfigDict
+
+from hscjit_app.catalog.prediction import Match
 from hscjit_app.catalog.products import Product
 from hscjit_app.catalog.store import Catalogue
-from hscjit_app.ws.protocol import (
-    BrandOut,
-    Candidate,
-    PredictionContext,
-    ProductOut,
-    RelatedItem,
-)
+
+
+class _View(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class ProductOut(_View):
+    """A product as the wire shows it."""
+
+    id: str
+    name: str
+    category: str
+
+
+class BrandOut(_View):
+    """A brand as the wire shows it."""
+
+    id: str
+    name: str
+    website: str
+
+
+class PredictionContext(_View):
+    """What helps a person to tell candidates apart."""
+
+    production_country: str
+    has_manual: bool
+
+
+class Candidate(_View):
+    """One product that may be meant; confidence as `catalog.matching` defines it."""
+
+    product: ProductOut
+    brand: BrandOut
+    context: PredictionContext
+    confidence: float
+    match_text: str
+
+
+class RelatedItem(_View):
+    """A product that goes with this one; `name` is absent if the catalogue doesn't hold it."""
+
+    id: str
+    type: str
+    label: str
+    name: str | None = None
 
 
 def product(found: Product) -> ProductOut:
