@@ -248,7 +248,7 @@ def test_only_what_the_service_asks_for_is_fixed() -> None:
     assert "nodePort" not in port
 
 
-TEMPLATES = {"api": "410aeef8a04ddfff", "worker": "93d0cc67da41f9e7", "beat": "9a75f0fe63195489"}
+TEMPLATES = {"api": "410aeef8a04ddfff", "worker": "89be9b102be2c7c0", "beat": "11029458324755ae"}
 
 
 @pytest.mark.parametrize("component", TEMPLATES)
