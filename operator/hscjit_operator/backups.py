@@ -4,10 +4,9 @@ A pod's last word lists every complete backup on the claim, so the index is writ
 """
 
 import json
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
@@ -19,14 +18,12 @@ from hscjit_operator.cluster.client import Api, ApiError
 from hscjit_operator.cluster.observe import Children
 from hscjit_operator.conditions import Condition
 from hscjit_operator.model import owned
+from hscjit_operator.model.backups import INDEX, NAME
 from hscjit_operator.model.spec import HSCJit
 from hscjit_operator.report import Told
 from hscjit_operator.sight import Observed
 
 log = structlog.stdlib.get_logger(__name__)
-
-_INDEX: Final = "index.json"
-_STAMP: Final = re.compile(r"\d{8}T\d{6}Z")
 
 
 class Backups:
@@ -55,7 +52,7 @@ class Backups:
         self, app: HSCJit, body: Mapping[str, Any], observed: Observed, entries: Any
     ) -> None:
         text = json.dumps(entries, sort_keys=True, indent=1)
-        manifest = record(body, names.BACKUPS, {_INDEX: text})
+        manifest = record(body, names.BACKUPS, {INDEX: text})
         known = observed.get((kinds.CONFIG_MAP.kind, manifest["metadata"]["name"]))
         if known is not None and known.digest == owned.digest(owned.wanted(manifest)):
             return
@@ -87,7 +84,7 @@ def _newest(observed: Observed) -> Mapping[str, Any] | None:
 def _success(told: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of `status.backup` that a good backup gives."""
     stamp = str(told.get("stamp", ""))
-    if not _STAMP.fullmatch(stamp):
+    if not NAME.fullmatch(stamp):
         return {}
     made = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     return {
