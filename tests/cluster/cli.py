@@ -62,7 +62,8 @@ def _down(_: argparse.Namespace) -> None:
         if not engine.running():
             step.result = "no engine"
             return
-        kind.delete(tools.ensure(step.note).kind)
+        with cache.lock("up", lambda: step.note("waiting for a run that brings it up")):
+            kind.delete(tools.ensure(step.note).kind)
         step.result = "deleted"
 
 

@@ -4,35 +4,42 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from pathlib import Path
 
 from tests.cluster import cache, capabilities, debian
 from tests.cluster.shell import CommandFailed, Unavailable, output, succeeds
 
 _START_TIMEOUT_S = 60
+_SOCKET = Path("/var/run/docker.sock")
 KEPT = {"dockerd.log", "runc-bounded"}
 """Files in the cache that an engine we started goes on using."""
 
+_ENGINES = {"dockerd", "containerd"}
 _PID_FILES = (
     Path("/var/run/docker.pid"),
     Path("/var/run/docker/containerd/containerd.pid"),
 )
-os.environ.setdefault("DOCKER_CLI_HINTS", "false")
+
+
+def check() -> None:
+    """Raise `Unavailable` at once where no engine answers and we may not start one."""
+    if _version() is None:
+        reason = _refusal()
+        if reason:
+            raise Unavailable(reason)
 
 
 def ensure(note: Callable[[str], None]) -> str:
     """Return the version of a Docker engine that answers, after starting one if need be."""
-    version = _version()
-    if version is not None:
-        return version
-    if shutil.which("dockerd") is None:
-        _install(note)
+    check()
+    if _version() is None and shutil.which("dockerd") is None:
+        debian.install("docker.io", "iptables", note=note)
     if _version() is None:
         _start(note)
     version = _version()
     if version is None:
-        raise Unavailable(_refusal())
+        raise Unavailable("Docker does not answer: start its engine, then run this again")
     return version
 
 
@@ -49,29 +56,31 @@ def _version() -> str | None:
 
 
 def _refusal() -> str:
-    socket = Path("/var/run/docker.sock")
-    if socket.exists() and not os.access(socket, os.W_OK):
-        return "Docker runs, but not for this user: add it to the group `docker`, or run as root"
-    return "Docker does not answer: start its engine, then run this again"
-
-
-def _install(note: Callable[[str], None]) -> None:
-    if os.environ.get("DOCKER_HOST") or not debian.may_install():
-        raise Unavailable(
-            "Docker is missing: install Docker Engine 20.10 or newer and start it"
-            if shutil.which("docker") is None
-            else _refusal()
+    """Why an engine that does not answer can't be started by us; empty when it can."""
+    host = os.environ.get("DOCKER_HOST")
+    if host:
+        return (
+            f"Docker does not answer at DOCKER_HOST={host}: start it there, or unset the variable"
         )
-    debian.install("docker.io", "iptables", note=note)
+    root = os.geteuid() == 0
+    if root and (shutil.which("dockerd") or debian.may_install()):
+        return ""
+    if shutil.which("docker") is None:
+        return "Docker is missing: install Docker Engine 20.10 or newer and start it"
+    if _is_of_others(_SOCKET):
+        return "Docker runs, but not for this user: add it to the group `docker`, or be root"
+    return "Docker does not run" + (": start it" if root else ", and only root may start it")
+
+
+def _is_of_others(socket: Path) -> bool:
+    return socket.exists() and not os.access(socket, os.W_OK)
 
 
 def _start(note: Callable[[str], None]) -> None:
-    if os.geteuid() != 0:
-        raise Unavailable(_refusal())
     if Path("/run/systemd/system").exists() and succeeds("systemctl", "start", "docker"):
         return
     for file in _PID_FILES:
-        _remove_stale(file)
+        remove_stale(file, _ENGINES)
     log = cache.root() / "dockerd.log"
     note(f"starting dockerd, output in {log}")
     with log.open("ab") as written:
@@ -91,16 +100,13 @@ def _start(note: Callable[[str], None]) -> None:
         time.sleep(0.3)
 
 
-def _remove_stale(file: Path) -> None:
-    """Remove a pid file whose process is gone, or is by now some other program."""
+def remove_stale(file: Path, names: Set[str]) -> None:
+    """Remove a pid file unless it names a living process of one of these programs."""
     try:
-        pid = int(file.read_text())
-        name = Path(f"/proc/{pid}/comm").read_text().strip()
-    except FileNotFoundError:
+        name = Path(f"/proc/{int(file.read_text())}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError, ValueError):
         name = ""
-    except ValueError:
-        name = ""
-    if name not in {"dockerd", "containerd", "docker-containe"}:
+    if name not in names:
         file.unlink(missing_ok=True)
 
 

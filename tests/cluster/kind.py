@@ -4,7 +4,6 @@ A cluster counts as whole when the state file, written last, names its container
 half-made, or made of other inputs, is deleted and made again.
 """
 
-import contextlib
 import json
 import os
 import time
@@ -66,14 +65,29 @@ def ensure(tools: Tools, node: Node, note: Callable[[str], None]) -> tuple[State
     """Return the state of a cluster that answers, and how it came to be."""
     inputs = cache.digest(node.image, json.dumps(_config(node, 0, 0)))
     state = read_state()
-    if state and state.inputs == inputs and _is_ours(state):
+    broken = _unfit(state, inputs)
+    if state and not broken:
         if _answers(tools):
             return state, "running"
         note("waking up the cluster")
         if _wake(tools):
             return state, "woken"
-        note("the cluster does not come back: making a new one")
+        broken = "it does not come back"
+    note(f"making a new cluster: {broken}")
     return _create(tools, node, inputs, note), "created"
+
+
+def _unfit(state: State | None, inputs: str) -> str:
+    """Why the cluster that the state tells of can't be used; empty when it can."""
+    if state is None:
+        return "none was finished" if docker.state(CONTAINER) else "there is none"
+    if state.inputs != inputs:
+        return "the node image or its settings changed"
+    try:
+        found = docker.container_id(CONTAINER)
+    except CommandFailed:
+        return "its container is gone"
+    return "" if found == state.container_id else "its container was replaced"
 
 
 def delete(kind: Path) -> None:
@@ -82,12 +96,6 @@ def delete(kind: Path) -> None:
         (folder() / name).unlink(missing_ok=True)
     succeeds(kind, "delete", "cluster", "--name", NAME, "--kubeconfig", kubeconfig())
     docker.remove_container(CONTAINER)
-
-
-def _is_ours(state: State) -> bool:
-    with contextlib.suppress(CommandFailed):
-        return docker.container_id(CONTAINER) == state.container_id
-    return False
 
 
 def _answers(tools: Tools) -> bool:

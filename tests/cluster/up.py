@@ -30,6 +30,7 @@ class Cluster:
 
 def ensure(*, with_operator: bool = True) -> Cluster:
     """Bring everything up, from whatever state it is in; seconds when all of it runs already."""
+    engine.check()
     with cache.lock("up", lambda: say("Another run is bringing the cluster up: waiting for it")):
         return _ensure(Progress(6 if with_operator else 5), with_operator)
 
