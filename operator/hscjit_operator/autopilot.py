@@ -31,6 +31,7 @@ from hscjit_operator.model.autopilot import (
 )
 from hscjit_operator.model.policy import Policy, policy_of
 from hscjit_operator.model.samples import ActResult, Observation, PodSample
+from hscjit_operator.model.spec import HSCJit
 from hscjit_operator.names import Key
 
 log = structlog.stdlib.get_logger(__name__)
@@ -139,6 +140,11 @@ class Pilot:
         if flight is not None:
             for task in flight.tasks:
                 task.cancel()
+
+    def app(self, key: Key) -> HSCJit | None:
+        """Return the last HSCJit we were told of: by its spec we go on while a newer is invalid."""
+        flight = self._flights.get(key)
+        return flight.subject.app if flight else None
 
     def report(self, key: Key) -> Report | None:
         """Return what there is to say about an HSCJit, None for one we were not told of."""

@@ -50,6 +50,9 @@ class Pilot(Protocol):
     def set_subject(self, key: Key, subject: Subject) -> None:
         """Tell what a pass saw."""
 
+    def app(self, key: Key) -> HSCJit | None:
+        """Return the HSCJit by the last valid spec it was told of."""
+
     def report(self, key: Key) -> Report | None:
         """Return what the autopilot has to say."""
 
@@ -163,6 +166,7 @@ class Reconciler:
             self.forget(key)
             return Outcome(gone=True)
         if "deletionTimestamp" in stored.body["metadata"]:
+            self._pilot.forget(key)  # pods that go are not ill
             return Outcome()
         now = self._now()
         recall = self._remembered(key, stored)
@@ -170,6 +174,7 @@ class Reconciler:
         try:
             app = self._parsed(stored, recall)
         except SpecError as error:
+            self._fly_on(key, stored, recall, held)
             said = self._unreadable(stored, recall, str(error), held, held_wrong)
             return Outcome(await self._write(key, said, recall) is None)
         run = _Pass(
@@ -357,6 +362,23 @@ class Reconciler:
         problems, acted = await self._upkeep.tend(order, run.recall.children)
         run.problems += problems
         run.acted = run.acted or acted
+
+    def _fly_on(self, key: Key, stored: Stored, recall: _Recall, held: pause.Pause) -> None:
+        """Keep the autopilot's view fresh: by the last valid spec it heals and scales on."""
+        last = self._pilot.app(key)
+        if last is None:
+            return
+        status = stored.body.get("status") or {}
+        step = (status.get("restore") or {}).get("step")
+        subject = sight.subject(
+            last,
+            status,
+            self._children.of(key),
+            recall.children.rolled,
+            held,
+            restoring=step is not None and step not in ("Done", "Failed"),
+        )
+        self._pilot.set_subject(key, subject)
 
     def _unreadable(
         self, stored: Stored, recall: _Recall, error: str, held: pause.Pause, wrong: str

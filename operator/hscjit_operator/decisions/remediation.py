@@ -136,10 +136,10 @@ def _prune(history: History, observed: Observation, now: float) -> History:
             refusals = ()
             continue
         pending = tuple(p for p in pending if p.decision.target != result.pod.name)
-        if result.outcome is Eviction.FAILED:
-            continue  # an attempt like any other for budget and cooldown: no storm of attempts
-        evictions = tuple(act for act in evictions if act.uid != result.pod.uid)
+        # Failed, or no such pod: an attempt like any other for budget and cooldown, lest a stale
+        # view of the pods becomes a storm of attempts. A refusal has a wait of its own.
         if result.outcome is Eviction.REFUSED:
+            evictions = tuple(act for act in evictions if act.uid != result.pod.uid)
             refusals = (*refusals, now)[-len(BACK_OFF_S) :]
     return replace(
         history,

@@ -1,9 +1,13 @@
-"""A simulated HSCJit on a virtual clock: pods that carry load, hang, come up and go."""
+"""A simulated HSCJit on a virtual clock: pods that carry load, hang, come up and go.
+
+It holds every word that is said in it against the list of reasons.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from hscjit_operator import names
+from hscjit_operator.decisions import reasons
 from hscjit_operator.decisions.history import History
 from hscjit_operator.decisions.tick import Step, begin, step
 from hscjit_operator.model.autopilot import Action, Decision, Eviction, PodRef
@@ -165,7 +169,11 @@ class Sky:
         self.results = []
         self.last = step(self.policy, observed, self.history, self.now)
         self.history = self.last.history
+        for finding in self.last.findings:
+            assert finding.reason in {**reasons.FINDINGS, **reasons.REFUSALS}
         for decision in self.last.decisions:
+            assert decision.reason in reasons.DECISIONS
+            assert decision.refused_because in {None, *reasons.REFUSALS}
             self.log.append((self.now, decision))
             acts = decision.refused_because is None and decision.mode == "Act"
             if acts and decision.action is Action.EVICT:

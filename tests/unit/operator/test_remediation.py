@@ -184,7 +184,7 @@ RESULTS = {
     # outcome: evictions counted, refusals remembered, judged later
     Eviction.DONE: (1, 0, 1),
     Eviction.REFUSED: (0, 1, 0),
-    Eviction.GONE: (0, 0, 0),
+    Eviction.GONE: (1, 0, 0),
     Eviction.FAILED: (1, 0, 0),
 }
 
