@@ -193,13 +193,7 @@ class Reconciler:
         # 3: Which image and template, which step of a restore, how many pods?
         answer = self._knock(run)
         back = sight.plan_restore(app, run.status, run.observed, answer)
-        going = sight.plan_rollout(
-            app,
-            run.status,
-            run.observed,
-            self._settings.image_app,
-            trust=back is None or not back.running,
-        )
+        going = sight.plan_rollout(app, run.status, run.observed, self._settings.image_app, back)
         version = _version(run)
         restoring = back is not None and back.running
         rolled = recall.children.rolled
@@ -212,7 +206,7 @@ class Reconciler:
         # 4: Bring the children to it.
         if version not in TEMPLATE_VERSIONS:
             run.problems.append(_upgrade_required(version))
-        elif secret is not None:
+        elif secret is not None and not sight.steps_on(run.status, back):
             stopped = back is not None and back.stopped
             policy = policy_of(app)
             targets = clamp(flown.targets if flown else policy.start(), policy.bounds())

@@ -79,26 +79,42 @@ def pods(observed: Observed) -> Iterator[tuple[Child, PodFacts]]:
 
 
 def plan_rollout(
-    app: HSCJit, status: Mapping[str, Any], observed: Observed, default: str, *, trust: bool
+    app: HSCJit,
+    status: Mapping[str, Any],
+    observed: Observed,
+    default: str,
+    back: restore.Restore | None,
 ) -> rollout.Rollout:
-    """Return which image runs and which one migrates.
+    """Return which image runs and which one migrates; `default` is the operator's own image.
 
-    `trust` a running image to have been migrated: not after a restore, which brought another
-    schema.
+    A restore brings another schema: what was migrated before it counts no more.
     """
     running = pinned_on(observed, app.name, names.ANNOTATION_IMAGE)
     pins = rollout.Pins(status.get("image"), running)
     wanted = rollout.pinned(app.image.reference, pins, default)
     recorded = conditions.read(status, conditions.DATABASE_MIGRATED)
     done = rollout.recorded(recorded.status, recorded.message)
+    if back is not None and back.running:
+        if back.step != "Starting":
+            return rollout.held(wanted)
+        running = None
+        done = done if _step(status) == "Starting" else None
     name = names.migration_job(app.name, wanted)
-    return rollout.decide(
-        wanted,
-        running if trust else None,
-        done,
-        job(observed, name),
-        last_words(observed, name),
-    )
+    return rollout.decide(wanted, running, done, job(observed, name), last_words(observed, name))
+
+
+def _step(status: Mapping[str, Any]) -> str | None:
+    step: str | None = (status.get("restore") or {}).get("step")
+    return step
+
+
+def steps_on(status: Mapping[str, Any], back: restore.Restore | None) -> bool:
+    """Tell whether a restore takes a step that the status does not know yet.
+
+    It is written down before anything is done: an operator that dies in between goes on from there.
+    """
+    known = status.get("restore") or {}
+    return back is not None and (back.stamp, back.step) != (known.get("from"), known.get("step"))
 
 
 def plan_restore(

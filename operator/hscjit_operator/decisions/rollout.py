@@ -35,6 +35,8 @@ class Rollout:
     """Its migration Job is wanted; None when there is nothing to migrate."""
     workload: bool
     """The database is ready for `image`."""
+    migrated: bool
+    """The database has the schema of the wanted image."""
     reason: str
     """Of the DatabaseMigrated condition: Migrated, Migrating, MigrationFailed."""
     message: str
@@ -65,14 +67,21 @@ def decide(
     the wanted image's migration Job and `said` the last words of its pod.
     """
     if done == names.image_hash(wanted) or running == wanted or _is(job, "Complete"):
-        return Rollout(wanted, None, True, "Migrated", record(wanted))
+        return Rollout(wanted, None, True, True, "Migrated", record(wanted))
+    first = running or wanted
     serving = f"; {running} keeps serving" if running else ""
     if _is(job, "Failed"):
         why = said or (job.message if job else "")
         message = f"The migration for {wanted} failed{serving}: {why}"
-        return Rollout(running or wanted, wanted, running is not None, "MigrationFailed", message)
+        return Rollout(first, wanted, running is not None, False, "MigrationFailed", message)
     message = f"The migration for {wanted} has to end first{serving}"
-    return Rollout(running or wanted, wanted, running is not None, "Migrating", message)
+    return Rollout(first, wanted, running is not None, False, "Migrating", message)
+
+
+def held(wanted: str) -> Rollout:
+    """Return what is said while a restore replaces the database: nothing migrates, nothing runs."""
+    said = "A restore replaces the database and its schema"
+    return Rollout(wanted, None, False, False, "Restoring", said)
 
 
 def _is(job: JobFacts | None, outcome: str) -> bool:

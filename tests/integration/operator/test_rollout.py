@@ -1,0 +1,192 @@
+"""Images, migrations and numbers of pods: what changes, when, and what never does."""
+
+import asyncio
+import time
+
+import pytest
+from tests.integration.operator.user import MERGE
+from tests.integration.operator.world import Body, World, operator
+
+from hscjit_operator import names
+from hscjit_operator.cluster import kinds
+
+NEW = {"image": {"repository": "registry.example.com/app", "tag": "2"}}
+NEW_IMAGE = "registry.example.com/app:2"
+
+
+async def image(world: World) -> str:
+    found = await world.get("Deployment", "api") or {}
+    return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+async def replicas(world: World) -> int:
+    found = await world.get("Deployment", "api") or {}
+    return int(found["spec"]["replicas"])
+
+
+async def hpa_wants(world: World, number: int) -> None:
+    """Do what the HPA's controller does: write through the scale subresource."""
+    path = kinds.DEPLOYMENT.path(world.namespace, "support-api", "scale")
+    manager = "?fieldManager=kube-controller-manager"
+    await world.call("PATCH", path + manager, {"spec": {"replicas": number}}, MERGE)
+
+
+async def test_a_new_image_waits_for_its_migration_while_the_old_one_serves(world: World):
+    async with operator(world):
+        await world.settle()
+        await world.change(NEW)
+        job = await world.job("mig")
+        assert job == names.migration_job(world.name, NEW_IMAGE)
+        await world.until_condition("DatabaseMigrated", "Migrating", "False")
+        assert await image(world) == "app:1"
+
+        await world.end_job(job)
+        await world.until_condition("DatabaseMigrated", "Migrated", "True")
+
+        async def new() -> bool:
+            return await image(world) == NEW_IMAGE
+
+        await world.until(new)
+        assert (await world.condition("Ready"))["status"] == "False"
+        await world.start()
+        assert (await world.status())["image"] == NEW_IMAGE
+        assert not [name for kind, name in await world.children() if kind == "Job"]
+
+
+async def test_a_migration_that_fails_never_blocks_the_fix(world: World):
+    async with operator(world):
+        await world.settle()
+        await world.change(NEW)
+        word = '{"ok": false, "reason": "CannotMigrate", "message": "column exists"}'
+        await world.end_job(await world.job("mig"), ok=False, said=word)
+        told = await world.until_condition("DatabaseMigrated", "MigrationFailed", "False")
+        assert "CannotMigrate: column exists" in told["message"]
+        assert await image(world) == "app:1"
+
+        await world.change({"image": None})
+        await world.until_condition("DatabaseMigrated", "Migrated", "True")
+        await world.start()
+        assert await image(world) == "app:1"
+
+
+async def test_a_newer_operator_restarts_nothing(world: World):
+    async with operator(world):
+        await world.settle()
+        await asyncio.sleep(1.5)  # the autopilot's first look, too, is in the status
+
+    async with operator(world, image_app="app:2") as calls:
+        await asyncio.sleep(2.0)
+        assert calls.writes == {}
+        assert await image(world) == "app:1"
+
+        # The Deployments restore what somebody wiped from the status.
+        path = kinds.HSCJIT.path(world.namespace, world.name, "status")
+        await world.call("PATCH", path, {"status": None}, MERGE)
+        await world.start()
+        assert (await world.status())["image"] == "app:1"
+        assert await image(world) == "app:1"
+        assert not [name for kind, name in await world.children() if kind == "Job"]
+
+
+async def test_the_number_of_pods_goes_to_the_hpa_without_a_dip(world: World):
+    seen: list[int] = []
+
+    async def watch() -> None:
+        while True:
+            found = await world.get("Deployment", "api")
+            if found is not None:
+                seen.append(found["spec"]["replicas"])
+            await asyncio.sleep(0)
+
+    watching = asyncio.create_task(watch())
+    async with operator(world) as calls:
+        await world.settle(api={"replicas": 3})
+
+        async def handed_over() -> bool:
+            found = await world.get("Deployment", "api") or {}
+            fields = found["metadata"]["managedFields"]
+            return not any(
+                entry["manager"] == names.MANAGER and "f:replicas" in entry["fieldsV1"]["f:spec"]
+                for entry in fields
+                if entry["operation"] == "Apply" and "f:spec" in entry["fieldsV1"]
+            )
+
+        await world.until(handed_over)
+        await hpa_wants(world, 7)
+        await world.start()
+        calls.restart()
+        for _ in range(5):
+            await world.annotate({"example.com/touched": str(time.monotonic())})
+            await asyncio.sleep(0.2)
+        assert ("PATCH", "Deployment") not in calls.writes
+        assert await replicas(world) == 7
+
+    async with operator(world) as calls:
+        await asyncio.sleep(2.0)
+        assert calls.writes == {}
+        await world.change({"worker": {"maxReplicas": 5}})
+        await world.start()
+        assert await replicas(world) == 7
+    watching.cancel()
+
+    assert set(seen) == {3, 7}
+
+
+async def test_autoscaling_off_starts_from_the_number_there_is_and_on_again_keeps_it(
+    world: World,
+):
+    async with operator(world):
+        await world.settle()
+        await hpa_wants(world, 6)
+        await world.start()
+
+        await world.change({"api": {"autoscaling": {"enabled": False}}})
+
+        async def without() -> bool:
+            return await world.get("HorizontalPodAutoscaler", "api") is None
+
+        await world.until(without)
+
+        async def as_asked() -> bool:
+            return await replicas(world) == 2
+
+        await world.until(as_asked)
+        scale: Body = {"spec": {"replicas": 4}}
+        path = kinds.HSCJIT.path(world.namespace, world.name, "scale")
+        await world.call("PATCH", path, scale, MERGE)
+
+        async def scaled() -> bool:
+            return await replicas(world) == 4
+
+        await world.until(scaled)
+        await world.change({"api": {"autoscaling": {"enabled": True}}})
+        await world.start()
+        assert await replicas(world) == 4
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+async def test_a_rollout_that_is_stuck_is_told(world: World, kind: str):
+    suffix = "worker" if kind == "Deployment" else "postgres"
+    async with operator(world):
+        await world.settle()
+        body = await world.get(kind, suffix) or {}
+        pod = await world.make_pod({"apiVersion": "apps/v1", "kind": kind, **body})
+        waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
+        container = {
+            "name": "main",
+            "image": "x",
+            "imageID": "",
+            "ready": False,
+            "restartCount": 0,
+            "state": waiting,
+        }
+        status = {"status": {"phase": "Pending", "containerStatuses": [container]}}
+        await world.patch("Pod", pod, status, "status")
+        await world.report_pods(kind, f"support-{suffix}", body, readyReplicas=0)
+
+        told = await world.until_condition("Degraded", "ComponentsNotReady", "True")
+        assert f"{suffix}: ImagePullBackOff: no such image" in told["message"]
+        key = "worker" if kind == "Deployment" else "postgres"
+        components = (await world.status())["components"]
+        assert components[key] == {"desired": 1, "ready": 0, "reason": "ImagePullBackOff"}
+        await world.start()
