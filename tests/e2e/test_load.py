@@ -74,10 +74,10 @@ def test_a_crowd_raises_the_floor_and_its_leaving_lowers_it(
     with crowd:
         assert crowd.stdout is not None
         assert crowd.stdout.readline().strip() == "open"
-        eventually("the floor at 3", lambda: floor(kubectl, eager) == 3, timeout_s=8, every_s=0.2)
+        eventually("the floor raised", lambda: floor(kubectl, eager) >= 3, timeout_s=8, every_s=0.2)
         eventually(
-            "three ready pods",
-            lambda: len([p for p in kubectl.pods(eager.name, "api") if is_ready(p)]) == 3,
+            "three ready pods or more",
+            lambda: len([p for p in kubectl.pods(eager.name, "api") if is_ready(p)]) >= 3,
             timeout_s=40,
         )
 
