@@ -17,6 +17,7 @@ from tests.cluster.progress import say
 from tests.cluster.shell import Unavailable
 
 _START_TIMEOUT_S = 30
+_POSTGRES = "/usr/lib/postgresql/*/bin"
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def redis_server() -> Iterator[str]:
     """A Redis without persistence; gives its URL, database 0."""
     program = _find("redis-server", "redis-server")
     (port,) = free_ports(1)
-    with _folder() as folder:
+    with humble_folder() as folder:
         command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
         with process("redis", command, folder, user=humble_user()) as server:
             _wait(server, "redis", folder, lambda: _redis_answers(port))
@@ -34,11 +35,11 @@ def redis_server() -> Iterator[str]:
 @contextmanager
 def postgres_server() -> Iterator[str]:
     """A Postgres with one empty database; gives its URL, without a driver's name in the scheme."""
-    initdb = _find("initdb", "postgresql-15", "/usr/lib/postgresql/*/bin")
+    initdb = _find("initdb", "postgresql-15", _POSTGRES)
     programs = Path(initdb).parent
     (port,) = free_ports(1)
     user = humble_user()
-    with _folder() as folder:
+    with humble_folder() as folder:
         data = folder / "data"
         subprocess.run(
             [initdb, "-D", data, "-U", "hscjit", "-A", "trust", "-E", "UTF8", "--no-sync"],
@@ -69,7 +70,7 @@ def postgres_server() -> Iterator[str]:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def humble_folder() -> Iterator[Path]:
     """A folder that the humble user owns and can reach."""
     folder = Path(tempfile.mkdtemp(prefix="hscjit-store-"))
     with ExitStack() as stack:
@@ -78,6 +79,12 @@ def _folder() -> Iterator[Path]:
         if user:
             shutil.chown(folder, user, group_of(user))
         yield folder
+
+
+def postgres_path() -> str:
+    """A search path on which Postgres' programs are found; installs them where they are not."""
+    _find("initdb", "postgresql-15", _POSTGRES)
+    return _places(_POSTGRES)
 
 
 def _find(program: str, package: str, elsewhere: str = "nowhere") -> str:
