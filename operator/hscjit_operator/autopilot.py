@@ -6,20 +6,17 @@ the next tick up: evictions, Events and the ledger are tasks of their own with a
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
 from hscjit_operator import ledger, metrics, names
 from hscjit_operator.cluster.probe import Probe
-from hscjit_operator.decisions.history import Act, History, recent
 from hscjit_operator.decisions.outcome import HELPED_NOTHING, Judgement
-from hscjit_operator.decisions.remediation import HOUR_S
 from hscjit_operator.decisions.tick import Step, begin, step
-from hscjit_operator.ledger import Ledger
+from hscjit_operator.flight import CALL_DEADLINE_S, Flight
 from hscjit_operator.model.autopilot import (
     Action,
     Actuator,
@@ -29,7 +26,7 @@ from hscjit_operator.model.autopilot import (
     Report,
     Subject,
 )
-from hscjit_operator.model.policy import Policy, policy_of
+from hscjit_operator.model.policy import policy_of
 from hscjit_operator.model.samples import ActResult, Observation, PodSample
 from hscjit_operator.model.spec import HSCJit
 from hscjit_operator.names import Key
@@ -40,14 +37,7 @@ TICK_S: Final = 1.0
 LOG_LINES: Final = 50
 LOG_DEADLINE_S: Final = 1.0
 """Evidence is worth this much of a bad pod's time."""
-CALL_DEADLINE_S: Final = 10.0
-FLUSH_S: Final = 60.0
-"""Repeats alone are written this often at most."""
-RETRY_S: Final = 10.0
-"""After a call that failed."""
 CLOCK_SLACK_S: Final = 5.0
-
-Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class SteadyClock:
@@ -69,33 +59,6 @@ class SteadyClock:
         return self._base + self._monotonic()
 
 
-@dataclass
-class _Flight:
-    """One HSCJit under the autopilot's eyes."""
-
-    subject: Subject
-    policy: Policy
-    history: History
-    report: Report
-    ledger: Ledger = field(default_factory=Ledger)
-    ledger_known: bool = False
-    """What an operator before us wrote has been read: only then may we write."""
-    unwritten: bool = False
-    """An entry or an outcome is not in the ConfigMap yet."""
-    uncounted: bool = False
-    """Only repeats are not in it yet."""
-    tried: float | None = None
-    """When the ledger was last read or written, well or badly."""
-    failed: float | None = None
-    """When a write last failed."""
-    busy: bool = False
-    """A read or write of the ledger is under way."""
-    fault: str = ""
-    """Why the last tick could not decide."""
-    results: list[ActResult] = field(default_factory=list)
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
-
-
 class Pilot:
     """Watches over all HSCJits it was told of. Not thread-safe: one event loop."""
 
@@ -112,7 +75,7 @@ class Pilot:
         self._on_change = on_change
         self._probe = probe or Probe()
         self._clock = clock or SteadyClock()
-        self._flights: dict[Key, _Flight] = {}
+        self._flights: dict[Key, Flight] = {}
 
     def set_subject(self, key: Key, subject: Subject) -> None:
         """Tell what a pass saw. The first time the targets go on from the stored status."""
@@ -123,7 +86,8 @@ class Pilot:
             return
         self.forget(key)
         history = begin(policy, subject.persisted_status)
-        self._flights[key] = _Flight(
+        self._flights[key] = Flight(
+            key=key,
             subject=subject,
             policy=policy,
             history=history,
@@ -138,8 +102,7 @@ class Pilot:
         """Look after an HSCJit no more; what was under way for it is dropped."""
         flight = self._flights.pop(key, None)
         if flight is not None:
-            for task in flight.tasks:
-                task.cancel()
+            flight.end()
 
     def app(self, key: Key) -> HSCJit | None:
         """Return the last HSCJit we were told of: by its spec we go on while a newer is invalid."""
@@ -205,7 +168,7 @@ class Pilot:
             flight.fault = ""
             self._follow(key, flight, came_to, now)
 
-    def _follow(self, key: Key, flight: _Flight, came_to: Step, now: float) -> None:
+    def _follow(self, key: Key, flight: Flight, came_to: Step, now: float) -> None:
         """Record and do what a tick came to."""
         flight.history = came_to.history
         last = flight.report.last_decision
@@ -230,9 +193,9 @@ class Pilot:
         if report != flight.report:
             flight.report = report
             self._on_change(key)
-        self._keep_ledger(key, flight, now)
+        flight.keep_ledger(self._actuator, now)
 
-    def _announce(self, key: Key, flight: _Flight, decision: Decision) -> None:
+    def _announce(self, key: Key, flight: Flight, decision: Decision) -> None:
         refused, observed = decision.refused_because is not None, decision.mode == "Observe"
         log.info(
             "Refusing" if refused else "Observing" if observed else "Acting",
@@ -249,9 +212,9 @@ class Pilot:
         message = f"Would act (mode Observe): {decision.message}" if observed else decision.message
         kind = "Warning" if warning else "Normal"
         event = partial(self._actuator.event, key, kind, reason, message)
-        self._start(flight, event, "post an Event")
+        flight.start(event, "post an Event")
 
-    def _tell_outcome(self, key: Key, flight: _Flight, judgement: Judgement) -> None:
+    def _tell_outcome(self, key: Key, flight: Flight, judgement: Judgement) -> None:
         decision = judgement.decision
         metrics.AUTOPILOT_OUTCOMES.labels(
             key.namespace, key.name, decision.action, judgement.outcome
@@ -261,20 +224,20 @@ class Pilot:
         message = f"{decision.action} {decision.target} ({decision.reason}) helped nothing; "
         message += f"expected was: {decision.expected}"
         event = partial(self._actuator.event, key, "Warning", HELPED_NOTHING, message)
-        self._start(flight, event, "post an Event")
+        flight.start(event, "post an Event")
 
-    def _act(self, key: Key, flight: _Flight, decision: Decision) -> None:
+    def _act(self, key: Key, flight: Flight, decision: Decision) -> None:
         """Start what a decision asks for; the targets' children follow by a pass."""
         match decision.action:
             case Action.EVICT:
                 pod = next(p for p in flight.subject.pods if p.name == decision.target)
                 evict = partial(self._evict, key, flight, decision, pod)
-                self._start(flight, evict, "evict a pod")
+                flight.start(evict, "evict a pod")
             case Action.RAISE_FLOOR:
                 floor = flight.history.targets.api_floor
                 if flight.subject.api_replicas is not None and flight.subject.api_replicas < floor:
                     scaled = partial(self._actuator.scale_api, key, floor)
-                    self._start(flight, scaled, "scale the API")
+                    flight.start(scaled, "scale the API")
             case Action.LOWER_FLOOR:
                 costs = {
                     pod.name: int(known.last.connections or 0)
@@ -285,11 +248,11 @@ class Pilot:
                 }
                 if costs:
                     marked = partial(self._actuator.mark_costs, key, costs)
-                    self._start(flight, marked, "mark the pods' deletion cost")
+                    flight.start(marked, "mark the pods' deletion cost")
             case Action.SET_CEILING | Action.RAISE_WORKERS | Action.LOWER_WORKERS:
                 pass
 
-    async def _evict(self, key: Key, flight: _Flight, decision: Decision, pod: PodRef) -> None:
+    async def _evict(self, key: Key, flight: Flight, decision: Decision, pod: PodRef) -> None:
         """Keep evidence, then evict; how it went is a fact of the next tick."""
         known = flight.history.pods.get(pod.uid)
         try:
@@ -308,71 +271,8 @@ class Pilot:
             flight.results.append(ActResult(pod, outcome))
             flight.ledger = ledger.amend(flight.ledger, decision, outcome=str(outcome))
 
-    def _keep_ledger(self, key: Key, flight: _Flight, now: float) -> None:
-        """Write the ledger when something is new, and for mere repeats once a minute."""
-        if flight.busy or recent(flight.failed, now, RETRY_S):
-            return
-        if not flight.ledger_known:
-            if not recent(flight.tried, now, RETRY_S):
-                flight.tried, flight.busy = now, True
-                self._start(flight, partial(self._read_ledger, key, flight, now), "read the ledger")
-        elif flight.unwritten or (flight.uncounted and not recent(flight.tried, now, FLUSH_S)):
-            flight.tried, flight.busy = now, True
-            self._start(flight, partial(self._write_ledger, key, flight), "write the ledger")
 
-    async def _read_ledger(self, key: Key, flight: _Flight, now: float) -> None:
-        try:
-            async with asyncio.timeout(CALL_DEADLINE_S):
-                text = await self._actuator.read_ledger(key)
-        finally:
-            flight.busy = False
-        flight.ledger = replace(flight.ledger, older=ledger.load(text).older)
-        flight.ledger_known = True
-        # What an operator before us evicted within the hour counts against the same budget.
-        earlier = tuple(
-            Act(at, Action.EVICT, _component(key, pod), reason)
-            for at, pod, reason in ledger.evictions(flight.ledger)
-            if 0 <= now - at < HOUR_S
-        )
-        own = flight.history.evictions
-        flight.history = replace(flight.history, evictions=(*earlier, *own))
-
-    async def _write_ledger(self, key: Key, flight: _Flight) -> None:
-        text = ledger.render(flight.ledger)
-        unwritten, flight.unwritten, flight.uncounted = flight.unwritten, False, False
-        done = False
-        try:
-            async with asyncio.timeout(CALL_DEADLINE_S):
-                await self._actuator.write_ledger(key, text)
-            done = True
-        finally:
-            flight.busy = False
-            if not done:
-                flight.unwritten, flight.uncounted = flight.unwritten or unwritten, True
-                flight.failed = flight.tried
-
-    def _start(self, flight: _Flight, work: Work, what: str) -> None:
-        """Run something beside the loop; its failure is logged and is nobody else's."""
-
-        async def guarded() -> None:
-            try:
-                async with asyncio.timeout(2 * CALL_DEADLINE_S):
-                    await work()
-            except Exception as error:  # noqa: BLE001  the task's boundary
-                log.warning("Could not " + what, error=repr(error))
-
-        task = asyncio.create_task(guarded())
-        flight.tasks.add(task)
-        task.add_done_callback(flight.tasks.discard)
-
-
-def _component(key: Key, pod: str) -> str:
-    """Return the component a pod's name speaks of."""
-    every = (names.API, names.WORKER, names.REDIS_CACHE, names.REDIS_QUEUE, names.POSTGRES)
-    return next((c for c in every if pod.startswith(names.child(key.name, c) + "-")), "")
-
-
-def _count(samples: Any) -> None:
+def _count(samples: Iterable[PodSample]) -> None:
     for sample in samples:
         result = _heard(sample)
         metrics.AUTOPILOT_SCRAPES.labels(sample.pod.component, result).inc()

@@ -4,8 +4,9 @@ import math
 from dataclasses import replace
 
 from hscjit_operator import names
+from hscjit_operator.decisions.changes import change, hopeless, step_s
 from hscjit_operator.decisions.history import History, recent
-from hscjit_operator.decisions.scaling import HEADROOM, Made, change, hopeless, step_s
+from hscjit_operator.decisions.scaling import HEADROOM, Made
 from hscjit_operator.decisions.signals import Signals, peak
 from hscjit_operator.model.autopilot import Action
 from hscjit_operator.model.policy import Policy
