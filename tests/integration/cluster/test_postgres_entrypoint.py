@@ -1,4 +1,4 @@
-"""Our image with Debian's Postgres starts as the official one does, also after a cut-short start."""
+"""Debian's Postgres in our image starts as the official one does, cut-short starts included."""
 
 import os
 import signal
@@ -77,7 +77,7 @@ class Server:
                 self._restart_if_ended()
 
     def _restart_if_ended(self) -> None:
-        """As the kubelet does: a server refuses to start beside the last orphans of a killed one."""
+        """As the kubelet does: a server does not start beside the orphans of a killed one."""
         if self._process is not None and self._process.poll() is not None:
             self.start()
 

@@ -49,7 +49,7 @@ make_database() {
       mv "$path" "$PGDATA/"
     fi
   done
-  sync
+  sync "$PGDATA" "$new"  # the folders alone: the files are safe already
   mv "$new/PG_VERSION" "$PGDATA/"
   rmdir "$new"
 }
