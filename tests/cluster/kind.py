@@ -15,7 +15,7 @@ from typing import Any
 from tests.cluster import cache, docker
 from tests.cluster.node import POD_SUBNET, Node
 from tests.cluster.ports import wanted_or_free
-from tests.cluster.shell import CommandFailed, output, run, succeeds
+from tests.cluster.shell import CommandFailed, run, succeeds
 from tests.cluster.tools import Tools
 
 _USUAL_NAME = "hscjit"
@@ -63,9 +63,9 @@ def read_state() -> State | None:
 
 def ensure(tools: Tools, node: Node, note: Callable[[str], None]) -> tuple[State, str]:
     """Return the state of a cluster that answers, and how it came to be."""
-    inputs = cache.digest(node.image, json.dumps(_config(node, 0, 0)))
+    inputs = cache.digest(node.image, json.dumps(config(node, 0, 0)))
     state = read_state()
-    broken = _unfit(state, inputs)
+    broken = unfit(state, inputs)
     if state and not broken:
         if _answers(tools):
             return state, "running"
@@ -77,7 +77,7 @@ def ensure(tools: Tools, node: Node, note: Callable[[str], None]) -> tuple[State
     return _create(tools, node, inputs, note), "created"
 
 
-def _unfit(state: State | None, inputs: str) -> str:
+def unfit(state: State | None, inputs: str) -> str:
     """Why the cluster that the state tells of can't be used; empty when it can."""
     if state is None:
         return "none was finished" if docker.state(CONTAINER) else "there is none"
@@ -134,10 +134,10 @@ def _wake(tools: Tools) -> bool:
 def _create(tools: Tools, node: Node, inputs: str, note: Callable[[str], None]) -> State:
     delete(tools.kind)
     page, prometheus = wanted_or_free(_PAGE_PORT), wanted_or_free(_PROMETHEUS_PORT)
-    config = folder() / "kind.json"
-    config.write_text(json.dumps(_config(node, page, prometheus), indent=2))
+    file = folder() / "kind.json"
+    file.write_text(json.dumps(config(node, page, prometheus), indent=2))
     ready = f"--wait={_READY_TIMEOUT_S}s"
-    options = ("--config", config, "--kubeconfig", kubeconfig(), ready)
+    options = ("--config", file, "--kubeconfig", kubeconfig(), ready)
     command = (tools.kind, "create", "cluster", "--name", NAME, *options)
     run(*command, note=note, doing="kind create cluster")
     _wait_for_default_account(tools)
@@ -157,7 +157,7 @@ def _wait_for_default_account(tools: Tools) -> None:
         time.sleep(0.5)
 
 
-def _config(node: Node, page_port: int, prometheus_port: int) -> dict[str, Any]:
+def config(node: Node, page_port: int, prometheus_port: int) -> dict[str, Any]:
     """kind's configuration: one node, two ports, and settings that make small tests quick."""
     ports = {PAGE_NODE_PORT: page_port, PROMETHEUS_NODE_PORT: prometheus_port}
     mappings = [
@@ -215,9 +215,3 @@ def load(tools: Tools, images: list[str], note: Callable[[str], None]) -> None:
     """Copy images from Docker into the node."""
     command: tuple[str | Path, ...] = (tools.kind, "load", "docker-image", "--name", NAME, *images)
     run(*command, note=note, doing=f"loading {len(images)} images into the node")
-
-
-def version(tools: Tools) -> str:
-    """The version of the API server, such as v1.37.2."""
-    answer = output(tools.kubectl, "--kubeconfig", kubeconfig(), "get", "--raw", "/version")
-    return str(json.loads(answer)["gitVersion"])
