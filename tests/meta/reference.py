@@ -10,6 +10,7 @@ from hscjit_app import metrics as app_metrics
 from hscjit_app.ws import protocol
 from hscjit_operator import conditions
 from hscjit_operator import metrics as operator_metrics
+from hscjit_operator.decisions import reasons
 from hscjit_operator.model.autopilot import Action
 
 FILE = Path(__file__).parents[2] / "docs" / "reference.md"
@@ -34,6 +35,15 @@ def render() -> str:
             "in `Refused`.",
             "",
             *(f"- `{action}`" for action in Action),
+            "",
+            "### Why it wants to",
+            *table("Reason", "Meaning", reasons.DECISIONS.items()),
+            "",
+            "### Why it does not",
+            *table("Reason", "Meaning", reasons.REFUSALS.items()),
+            "",
+            "### What it says in conditions",
+            *table("Reason", "Meaning", reasons.FINDINGS.items()),
             "",
             "## Metrics of the operator",
             *table("Metric", "Meaning", series(operator_metrics.REGISTRY)),

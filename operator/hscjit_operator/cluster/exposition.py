@@ -1,6 +1,6 @@
 """Which numbers does a /metrics page hold that decisions need? A scan for few names, no parser.
 
-The page is searched for some twenty names and the rest is never looked at, which costs a tenth
+The page is searched for some twenty names and the rest is never looked at, which costs a seventh
 of parsing it all. What is not a finite number at or above zero is as if it were not there.
 """
 
