@@ -50,7 +50,7 @@ class Outcome:
 DEBOUNCE_S: Final = 0.01
 """Events come in bursts: one pass for those within 10 ms."""
 FIRST_BACKOFF_S: Final = 0.2
-LONGEST_BACKOFF_S: Final = 120.0
+LONGEST_BACKOFF_S: Final = 60.0
 _STEADY_AFTER: Final = 20
 """Doublings after which the delay is the longest anyway."""
 

@@ -6,7 +6,7 @@ others go on, and the status is written even then.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -16,12 +16,12 @@ from hscjit_operator import conditions, metrics, names, report, sight
 from hscjit_operator.backups import Backups
 from hscjit_operator.cluster import kinds
 from hscjit_operator.cluster.apply import Applier
-from hscjit_operator.cluster.client import CONFLICT, GONE, Api, ApiError
+from hscjit_operator.cluster.client import Api, ApiError
 from hscjit_operator.cluster.events import Events
 from hscjit_operator.cluster.front_door import FrontDoor
 from hscjit_operator.cluster.observe import Apps, Children
 from hscjit_operator.cluster.references import Reference, References
-from hscjit_operator.decisions import replicas, rollout
+from hscjit_operator.decisions import replicas, restore, rollout
 from hscjit_operator.decisions.readiness import Gravity, Problem
 from hscjit_operator.kept import Keeper
 from hscjit_operator.model import pause
@@ -32,16 +32,16 @@ from hscjit_operator.model.policy import policy_of
 from hscjit_operator.model.spec import TEMPLATE_VERSIONS, HSCJit, SpecError, parse
 from hscjit_operator.names import Key
 from hscjit_operator.queue import Outcome, Trigger
+from hscjit_operator.scribe import Scribe
 from hscjit_operator.settings import Settings
 from hscjit_operator.upkeep import Memory, Order, Upkeep, problem_of
 
 log = structlog.stdlib.get_logger(__name__)
 
-_QUIET: Final = frozenset({"Progressing", "NotYetKnown"})
-"""Reasons of Ready that are no news to anybody who waits."""
-_GOOD_NEWS: Final = frozenset({"Answering", "Restoring"})
 _AGAIN_S: Final = 0.0
 """Something was done: what follows from it is looked at right away."""
+_LEAVING_S: Final = 1.0
+"""Something of a former HSCJit is on its way out, and no watch of ours may tell when it is."""
 
 
 class Pilot(Protocol):
@@ -70,10 +70,6 @@ class _Recall:
     epoch: int = 0
     """How many rollouts of the API have ended: after each the front door is asked anew."""
     rolling: bool = False
-    sent: Mapping[str, Any] | None = None
-    """The status we wrote last…"""
-    kept: Mapping[str, Any] | None = None
-    """…and what the server made of it."""
 
 
 @dataclass
@@ -126,6 +122,7 @@ class Reconciler:
         self._keeper = Keeper(api, self._applier, references)
         self._upkeep = Upkeep(self._applier, events)
         self._backups = Backups(api, children)
+        self._scribe = Scribe(api, apps, events)
         self._recalls: dict[Key, _Recall] = {}
         self._last_pass = clock()
 
@@ -137,6 +134,7 @@ class Reconciler:
     def forget(self, key: Key) -> None:
         """Drop everything known of an HSCJit that is gone; its children go by their owner."""
         self._recalls.pop(key, None)
+        self._scribe.forget(key)
         self._references.forget(key)
         self._door.forget(key)
         self._pilot.forget(key)
@@ -171,17 +169,32 @@ class Reconciler:
         now = self._now()
         recall = self._remembered(key, stored)
         held, held_wrong = _pause(stored.body, now)
+        seen = report.Seen(
+            name=key.name,
+            namespace=key.namespace,
+            generation=stored.body["metadata"]["generation"],
+            before=stored.body.get("status") or {},
+            observed=self._children.of(key),
+            rolled=recall.children.rolled,
+            in_cluster=self._settings.in_cluster,
+            problems=(),
+            pause=held,
+            pause_wrong=held_wrong,
+            now=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        )
         try:
             app = self._parsed(stored, recall)
         except SpecError as error:
-            self._fly_on(key, stored, recall, held)
-            said = self._unreadable(stored, recall, str(error), held, held_wrong)
-            return Outcome(await self._write(key, said, recall) is None)
+            # The children stay as they are; they are still looked after, and told of.
+            self._fly_on(key, seen, held)
+            wrong = (Problem(Gravity.SPEC, "InvalidSpec", str(error)),)
+            said = report.compose(replace(seen, problems=wrong)).as_dict()
+            return Outcome(await self._scribe.write(key, recall.uid, said) is None)
         run = _Pass(
             app=app,
             body=stored.body,
-            status=stored.body.get("status") or {},
-            observed=self._children.of(key),
+            status=seen.before,
+            observed=seen.observed,
             recall=recall,
             pause=held,
             now=now,
@@ -226,36 +239,35 @@ class Reconciler:
                 operator_namespace=self._settings.namespace,
             )
             await self._tend(run, inputs)
-        failed = any(p.gravity is not Gravity.STALL for p in run.problems)
-
         # 5: Say what came of it.
         backup = await self._backups.tell(app, run.body, run.observed)
         said = report.compose(
-            report.Seen(
+            replace(
+                seen,
                 app=app,
-                name=app.name,
-                namespace=app.namespace,
-                generation=app.generation,
-                before=run.status,
-                observed=run.observed,
-                rolled=rolled,
                 rollout=going if secret is not None else None,
                 restore=back,
                 version=version,
                 answer=answer,
-                in_cluster=self._settings.in_cluster,
                 problems=tuple(run.problems),
                 pilot=flown,
-                pause=held,
-                pause_wrong=held_wrong,
                 backup=backup,
-                now=_rfc3339(now),
             )
         ).as_dict()
-        wrote = await self._write(key, said, recall)
-        if wrote or run.acted:
-            return Outcome(failed or wrote is None, _AGAIN_S)
-        return Outcome(failed or wrote is None, _ends_in(held, now))
+        wrote = await self._scribe.write(key, recall.uid, said)
+        failed = wrote is None or any(problem.retry for problem in run.problems)
+        return Outcome(failed, _AGAIN_S if wrote or run.acted else _next_look(run))
+
+    def _fly_on(self, key: Key, seen: report.Seen, held: pause.Pause) -> None:
+        """Keep the autopilot's view fresh: by the last valid spec it heals and scales on."""
+        last = self._pilot.app(key)
+        if last is not None:
+            step = (seen.before.get("restore") or {}).get("step")
+            restoring = step is not None and step not in restore.OVER
+            subject = sight.subject(
+                last, seen.before, seen.observed, seen.rolled, held, restoring=restoring
+            )
+            self._pilot.set_subject(key, subject)
 
     def _remembered(self, key: Key, stored: Stored) -> _Recall:
         uid = stored.body["metadata"]["uid"]
@@ -357,96 +369,6 @@ class Reconciler:
         run.problems += problems
         run.acted = run.acted or acted
 
-    def _fly_on(self, key: Key, stored: Stored, recall: _Recall, held: pause.Pause) -> None:
-        """Keep the autopilot's view fresh: by the last valid spec it heals and scales on."""
-        last = self._pilot.app(key)
-        if last is None:
-            return
-        status = stored.body.get("status") or {}
-        step = (status.get("restore") or {}).get("step")
-        subject = sight.subject(
-            last,
-            status,
-            self._children.of(key),
-            recall.children.rolled,
-            held,
-            restoring=step is not None and step not in ("Done", "Failed"),
-        )
-        self._pilot.set_subject(key, subject)
-
-    def _unreadable(
-        self, stored: Stored, recall: _Recall, error: str, held: pause.Pause, wrong: str
-    ) -> dict[str, Any]:
-        """Return the status where the spec cannot be read; the children stay as they are."""
-        metadata = stored.body["metadata"]
-        key = Key(metadata["namespace"], metadata["name"])
-        before = stored.body.get("status") or {}
-        seen = report.Seen(
-            app=None,
-            name=key.name,
-            namespace=key.namespace,
-            generation=metadata["generation"],
-            before=before,
-            observed=self._children.of(key),
-            rolled=recall.children.rolled,
-            rollout=None,
-            restore=None,
-            version=None,
-            answer=None,
-            in_cluster=self._settings.in_cluster,
-            problems=(Problem(Gravity.SPEC, "InvalidSpec", error),),
-            pilot=None,
-            pause=held,
-            pause_wrong=wrong,
-            backup=None,
-            now=_rfc3339(self._now()),
-        )
-        return report.compose(seen).as_dict()
-
-    async def _write(self, key: Key, said: dict[str, Any], recall: _Recall) -> bool | None:
-        """Write the status if it says anything new; None when that failed.
-
-        What we sent is compared as well: a server that stores it in another form than we sent it
-        shall not be written to for ever.
-        """
-        stored = self._apps.get(key)
-        if stored is None or stored.body["metadata"]["uid"] != recall.uid:
-            return False
-        before = stored.body.get("status") or {}
-        if said == before or (said == recall.sent and before == recall.kept):
-            return False
-        manifest = {
-            "apiVersion": names.API_VERSION,
-            "kind": names.KIND,
-            "metadata": {"name": key.name, "namespace": key.namespace, "uid": recall.uid},
-            "status": said,
-        }
-        try:
-            body = await self._api.apply(
-                kinds.HSCJIT, manifest, reason="status", subresource="status"
-            )
-        except ApiError as error:
-            if error.code in (GONE, CONFLICT):
-                return False  # it was deleted meanwhile, and perhaps made again
-            log.warning("Could not write status", error=str(error))
-            return None
-        recall.sent, recall.kept = said, body.get("status")
-        self._apps.take(body)
-        await self._announce(body, before)
-        return True
-
-    async def _announce(self, body: Mapping[str, Any], before: Mapping[str, Any]) -> None:
-        """Post an Event when Ready turned to something that somebody may want to know."""
-        old = conditions.read(before, conditions.READY)
-        new = conditions.read(body.get("status") or {}, conditions.READY)
-        if (old.status, old.reason) == (new.status, new.reason) or new.reason in _QUIET:
-            return
-        kind = "Normal" if new.reason in ("Answering", "Restoring") else "Warning"
-        log.info("Ready changed", status=new.status, reason=new.reason)
-        await self._events.post(
-            body, "Normal" if kind == "Normal" else "Warning", new.reason, new.message
-        )
-
 
 def _references(app: HSCJit) -> tuple[Reference, ...]:
     named: list[Reference] = [("Secret", ref.name) for ref in app.image.pull_secrets]
@@ -476,9 +398,9 @@ def _pause(body: Mapping[str, Any], now: datetime) -> tuple[pause.Pause, str]:
         return pause.Pause(), str(error)
 
 
-def _ends_in(held: pause.Pause, now: datetime) -> float | None:
-    return max((held.until - now).total_seconds(), 0.1) if held.until else None
-
-
-def _rfc3339(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+def _next_look(run: _Pass) -> float | None:
+    """Return in how many seconds something may be otherwise without any event."""
+    looks = [_LEAVING_S for problem in run.problems if problem.gravity is Gravity.WAIT]
+    if run.pause.until is not None:
+        looks.append(max((run.pause.until - run.now).total_seconds(), 0.1))
+    return min(looks, default=None)

@@ -10,8 +10,8 @@ from hscjit_operator.conditions import Condition
 from hscjit_operator.decisions.readiness import Component, Problem, Situation, conclude
 from hscjit_operator.decisions.restore import Restore
 from hscjit_operator.decisions.rollout import Rollout
-from hscjit_operator.model import autopilot as pilot
 from hscjit_operator.model import status as s
+from hscjit_operator.model.autopilot import Report
 from hscjit_operator.model.observed import (
     Answer,
     AutoscalerFacts,
@@ -45,12 +45,10 @@ KINDS: Final[Mapping[str, str]] = {
 """Component → kind of what runs it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Seen:
     """What a pass saw and decided; what it could not find out is None."""
 
-    app: HSCJit | None
-    """None: the spec could not be read."""
     name: str
     namespace: str
     generation: int
@@ -58,19 +56,21 @@ class Seen:
     """The status as it stands."""
     observed: Observed
     rolled: Mapping[tuple[str, str], int]
-    rollout: Rollout | None
-    restore: Restore | None
-    version: str | None
-    answer: Answer | None
     in_cluster: bool
     problems: tuple[Problem, ...]
-    pilot: pilot.Report | None
     pause: Pause
     pause_wrong: str
     """Why the annotation cannot be read; empty when it can."""
-    backup: Told | None
     now: str
     """RFC 3339."""
+    app: HSCJit | None = None
+    """None: the spec could not be read."""
+    rollout: Rollout | None = None
+    restore: Restore | None = None
+    version: str | None = None
+    answer: Answer | None = None
+    pilot: Report | None = None
+    backup: Told | None = None
 
 
 def scaled(observed: Observed, name: str, component: str) -> Scaled | None:

@@ -247,11 +247,13 @@ def problem_of(error: ApiError, name: Name) -> Problem:
     kind, child = name
     if error.code in INVALID:
         fields = f" ({', '.join(error.fields)})" if error.fields else ""
-        return Problem(Gravity.SPEC, "Refused", f"{kind} {child}{fields}: {error.message}")
+        said = f"{kind} {child}{fields}: {error.message}"
+        return Problem(Gravity.SPEC, "Refused", said, retry=True)
     if error.code == FORBIDDEN:
         said = f"{error.verb} {kind} {child} is forbidden: {error.message}"
-        return Problem(Gravity.FAULT, "Forbidden", said)
-    return Problem(Gravity.FAULT, "Failing", f"{error.verb} {kind} {child}: {error.reason}")
+        return Problem(Gravity.FAULT, "Forbidden", said, retry=True)
+    said = f"{error.verb} {kind} {child}: {error.reason}"
+    return Problem(Gravity.FAULT, "Failing", said, retry=True)
 
 
 def _waves(changed: Sequence[Change]) -> list[list[Change]]:

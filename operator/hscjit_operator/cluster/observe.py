@@ -26,8 +26,13 @@ class Children:
         self._seen: dict[tuple[str, str | None], set[str]] = {}
 
     def of(self, key: Key) -> Mapping[Name, Child]:
-        """Return the children of one HSCJit; a view that stays live."""
-        return self._by_owner.get(key, {})
+        """Return the children of one HSCJit; a view that stays live until `release`."""
+        return self._by_owner.setdefault(key, {})
+
+    def release(self, key: Key) -> None:
+        """Forget an HSCJit that is gone; what is left of it stays for who comes after."""
+        if not self._by_owner.get(key, True):
+            del self._by_owner[key]
 
     def see(self, body: Mapping[str, Any]) -> None:
         """Take an object from a watch or a list; tell its owner's queue if it is news."""
@@ -99,10 +104,7 @@ class Children:
         return old is None or not _alike(old, new)
 
     def _drop(self, key: Key, name: Name) -> None:
-        children = self._by_owner[key]
-        del children[name]
-        if not children:
-            del self._by_owner[key]
+        del self._by_owner[key][name]
         metrics.CHILDREN.dec()
         self._changed(key)
 

@@ -32,6 +32,8 @@ class Problem:
     gravity: Gravity
     reason: str
     message: str
+    retry: bool = False
+    """A call failed: worth another try, with growing pauses."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,77 @@
+"""Who writes the status? One place, one write per real change, and the Event that tells of it."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import structlog
+
+from hscjit_operator import conditions, names
+from hscjit_operator.cluster import kinds
+from hscjit_operator.cluster.client import CONFLICT, GONE, Api, ApiError
+from hscjit_operator.cluster.events import Events
+from hscjit_operator.cluster.observe import Apps
+from hscjit_operator.names import Key
+
+log = structlog.stdlib.get_logger(__name__)
+
+_QUIET: Final = frozenset({"Progressing", "NotYetKnown"})
+"""Reasons of Ready that are no news to anybody who waits."""
+_GOOD_NEWS: Final = frozenset({"Answering", "Restoring"})
+
+
+class Scribe:
+    """Writes what a pass has to say, if it is new."""
+
+    def __init__(self, api: Api, apps: Apps, events: Events) -> None:
+        """Write through `api`, remember in `apps`, tell through `events`."""
+        self._api = api
+        self._apps = apps
+        self._events = events
+        self._written: dict[Key, tuple[Mapping[str, Any], Any]] = {}
+        """What we sent last, and what the server made of it."""
+
+    def forget(self, key: Key) -> None:
+        """Drop what is remembered of an HSCJit that is gone."""
+        self._written.pop(key, None)
+
+    async def write(self, key: Key, uid: str, said: dict[str, Any]) -> bool | None:
+        """Write a status; return whether it was new, None when it could not be written.
+
+        What we sent is compared as well as what is stored: a server that keeps it in another form
+        than we sent it shall not be written to for ever.
+        """
+        stored = self._apps.get(key)
+        if stored is None or stored.body["metadata"]["uid"] != uid:
+            return False
+        before = stored.body.get("status") or {}
+        if said == before or (said, before) == self._written.get(key):
+            return False
+        manifest = {
+            "apiVersion": names.API_VERSION,
+            "kind": names.KIND,
+            "metadata": {"name": key.name, "namespace": key.namespace, "uid": uid},
+            "status": said,
+        }
+        try:
+            body = await self._api.apply(
+                kinds.HSCJIT, manifest, reason="status", subresource="status"
+            )
+        except ApiError as error:
+            if error.code in (GONE, CONFLICT):
+                return False  # it was deleted meanwhile, and perhaps made again
+            log.warning("Could not write status", error=str(error))
+            return None
+        self._written[key] = (said, body.get("status"))
+        self._apps.take(body)
+        await self._announce(body, before)
+        return True
+
+    async def _announce(self, body: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+        """Post an Event when Ready turned to something that somebody may want to know."""
+        old = conditions.read(before, conditions.READY)
+        new = conditions.read(body.get("status") or {}, conditions.READY)
+        if (old.status, old.reason) == (new.status, new.reason) or new.reason in _QUIET:
+            return
+        log.info("Ready changed", status=new.status, reason=new.reason)
+        good = new.reason in _GOOD_NEWS
+        await self._events.post(body, "Normal" if good else "Warning", new.reason, new.message)
