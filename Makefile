@@ -17,7 +17,7 @@ venv: ## make the Python environment; .venv points to it
 	@$(CLUSTER) venv
 
 .PHONY: demo
-demo: venv cluster-up ## bring a HSCJit up on a real cluster and show it answering
+demo: venv ## bring a HSCJit up on a real cluster and show it answering
 	@$(PY) -m tests.demo
 
 .PHONY: dev
