@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from hscjit_operator import conditions, names, report
 from hscjit_operator.decisions import restore, rollout
+from hscjit_operator.manifests.storage import data_claim
 from hscjit_operator.model.autopilot import PodRef, Subject
 from hscjit_operator.model.observed import (
     Answer,
@@ -100,7 +101,24 @@ def plan_rollout(
         running = None
         done = done if _step(status) == "Starting" else None
     name = names.migration_job(app.name, wanted)
-    return rollout.decide(wanted, running, done, job(observed, name), last_words(observed, name))
+    said = (recorded.status, recorded.message)
+    # While the claim is away, the record goes on naming the one that was there.
+    volume = database_volume(app, observed) or rollout.recorded_volume(*said)
+    return rollout.decide(
+        wanted,
+        running,
+        done,
+        job(observed, name),
+        last_words(observed, name),
+        volume=volume,
+        anew=rollout.replaced(*said, running, volume),
+    )
+
+
+def database_volume(app: HSCJit, observed: Observed) -> str:
+    """Return the UID of the claim under the embedded database, empty while there is none."""
+    claim = observed.get(("PersistentVolumeClaim", data_claim(app, names.POSTGRES)))
+    return claim.uid if claim is not None else ""
 
 
 def _step(status: Mapping[str, Any]) -> str | None:

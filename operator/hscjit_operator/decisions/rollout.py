@@ -12,7 +12,8 @@ from typing import Final
 from hscjit_operator import names
 from hscjit_operator.model.observed import JobFacts
 
-_RECORD: Final = re.compile(r"\bimage ([0-9a-f]{7})\b")
+_RECORD: Final = re.compile(r"\bimage ([0-9a-f]{7})\b(?:.* on volume ([0-9a-f]{8})\b)?")
+_GOING: Final = re.compile(r"^The migration for (\S+) ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,14 @@ def pinned(asked: str | None, pins: Pins, default: str) -> str:
     return asked or pins.status or pins.annotation or default
 
 
-def record(image: str) -> str:
-    """Return how the condition says that an image's migration is done; `recorded` reads it."""
-    return f"The database has the schema of image {names.image_hash(image)}"
+def record(image: str, volume: str = "") -> str:
+    """Return how the condition says that an image's migration is done; `recorded` reads it.
+
+    `volume` is the UID of the claim under the database, empty where none is known: a database whose
+    volume was lost and made anew is empty, whatever was true of the former one.
+    """
+    where = f" on volume {volume[:8]}" if volume else ""
+    return f"The database has the schema of image {names.image_hash(image)}{where}"
 
 
 def recorded(status: str, message: str) -> str | None:
@@ -58,16 +64,43 @@ def recorded(status: str, message: str) -> str | None:
     return found.group(1) if found else None
 
 
+def recorded_volume(status: str, message: str) -> str:
+    """Return the volume (8 digits of its claim's UID) that such a condition records, or nothing."""
+    found = _RECORD.search(message) if status == "True" else None
+    return (found.group(2) or "") if found else ""
+
+
+def replaced(status: str, message: str, running: str | None, volume: str) -> bool:
+    """Tell whether the database under the running image is another one than it was migrated on.
+
+    That stays true until the running image's own migration has ended again.
+    """
+    if status == "True":
+        before = recorded_volume(status, message)
+        return bool(before and volume and before != volume[:8])
+    going = _GOING.search(message) if status == "False" else None
+    return bool(going and going.group(1) == running)
+
+
 def decide(
-    wanted: str, running: str | None, done: str | None, job: JobFacts | None, said: str
+    wanted: str,
+    running: str | None,
+    done: str | None,
+    job: JobFacts | None,
+    said: str,
+    *,
+    volume: str = "",
+    anew: bool = False,
 ) -> Rollout:
     """Return what runs and what migrates.
 
     `running` is the image on the Deployments (None without any), `done` the recorded hash, `job`
-    the wanted image's migration Job and `said` the last words of its pod.
+    the wanted image's migration Job and `said` the last words of its pod. `anew`: the database was
+    `replaced`, so neither a record nor what runs says anything about it; `volume` is its claim.
     """
-    if done == names.image_hash(wanted) or running == wanted or _is(job, "Complete"):
-        return Rollout(wanted, None, True, True, "Migrated", record(wanted))
+    known = done == names.image_hash(wanted) or running == wanted
+    if (known and not anew) or _is(job, "Complete"):
+        return Rollout(wanted, None, True, True, "Migrated", record(wanted, volume))
     first = running or wanted
     serving = f"; {running} keeps serving" if running else ""
     if _is(job, "Failed"):

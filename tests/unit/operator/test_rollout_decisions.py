@@ -49,6 +49,37 @@ def test_a_record_is_read_back_only_while_it_is_true(status: str):
     assert rollout.recorded(status, rollout.record(NEW)) == wanted
 
 
+VOLUME, ANOTHER = "5f3a1b2c-0000", "77777777-0000"
+GOING = f"The migration for {NEW} has to end first; {NEW} keeps serving"
+
+REPLACED = {
+    "the same volume": (("True", rollout.record(NEW, VOLUME), NEW, VOLUME), False),
+    "another volume": (("True", rollout.record(NEW, VOLUME), NEW, ANOTHER), True),
+    "no volume seen": (("True", rollout.record(NEW, VOLUME), NEW, ""), False),
+    "none was known": (("True", rollout.record(NEW), NEW, VOLUME), False),
+    "its migration still runs": (("False", GOING, NEW, ANOTHER), True),
+    "another image's migration runs": (("False", GOING, OLD, VOLUME), False),
+    "the status was lost": (("Unknown", "", NEW, VOLUME), False),
+}
+
+
+@pytest.mark.parametrize(("given", "wanted"), REPLACED.values(), ids=REPLACED)
+def test_a_lost_volume_is_noticed(given, wanted: bool):
+    assert rollout.replaced(*given) is wanted
+
+
+ANEW = {
+    "migrated again": ((NEW, NEW, names.image_hash(NEW), None), (NEW, NEW, True, "Migrating")),
+    "until the Job ended": ((NEW, NEW, None, DONE), (NEW, None, True, "Migrated")),
+}
+
+
+@pytest.mark.parametrize(("given", "wanted"), ANEW.values(), ids=ANEW)
+def test_an_empty_database_is_migrated_again(given, wanted):
+    found = rollout.decide(*given, "", volume=ANOTHER, anew=True)
+    assert (found.image, found.migrate_image, found.workload, found.reason) == wanted
+
+
 PINS = {
     "the spec decides": (("spec", Pins("status", "annotation")), "spec"),
     "else the status": ((None, Pins("status", "annotation")), "status"),
