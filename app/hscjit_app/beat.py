@@ -53,7 +53,7 @@ class Lock:
     def hold(self) -> bool:
         """Take or renew it; False = another holds it, or Redis does not answer."""
         try:
-            return self._take(keys=[self._name], args=[self._token, self._ttl_ms]) == 1
+            return bool(self._take(keys=[self._name], args=[self._token, self._ttl_ms]) == 1)
         except RedisError as e:
             log.warning("Could not reach the lock", lock=self._name, error=type(e).__name__)
             return False

@@ -157,7 +157,9 @@ def send_now(name: str, **args: Any) -> None:
     celery.send_task(name, kwargs=args, queue=QUEUE)
 
 
-@before_task_publish.connect(dispatch_uid="hscjit.published_at")
 def _stamp(headers: dict[str, Any] | None = None, **_: Any) -> None:
     if headers is not None:
         headers[PUBLISHED_AT] = time.time()
+
+
+before_task_publish.connect(_stamp, dispatch_uid="hscjit.published_at")

@@ -8,7 +8,9 @@ import logging
 import os
 from typing import Any
 
-from celery.signals import beat_init, setup_logging, worker_init
+from celery import bootsteps
+from celery.signals import beat_init, setup_logging
+from sqlalchemy import make_url
 
 from hscjit_app import broker, logs
 from hscjit_app.beat import SCHEDULE
@@ -33,13 +35,30 @@ def _log(**_: Any) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-@worker_init.connect
-def _watch_worker(**_: Any) -> None:
-    """Start before the pool does: a worker that can't reach Redis yet is alive nevertheless."""
-    vigil = Vigil(settings)
-    vigil.serve()
-    vigil.watch_queue()
-    vigil.watch_outbox()
+class Watch(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
+    """Starts the watch between the pool and the consumer.
+
+    After the pool: what a thread holds at the moment of a fork (a module it imports, say) the
+    pool's process would wait for until it is killed. Before the consumer: a worker that can't reach
+    Redis yet is alive nevertheless.
+    """
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, parent: Any, **kwargs: Any) -> None:
+        super().__init__(parent, **kwargs)
+        # Before the pool: loaded once, and its memory is shared by all.
+        make_url(settings.database_url).get_dialect().import_dbapi()
+
+    def start(self, _parent: Any) -> None:
+        """Called once by the worker."""
+        vigil = Vigil(settings)
+        vigil.serve()
+        vigil.watch_queue()
+        vigil.watch_outbox()
+
+
+app.steps["worker"].add(Watch)
 
 
 @beat_init.connect

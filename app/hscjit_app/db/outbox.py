@@ -33,6 +33,8 @@ MAX_ATTEMPTS = 5
 """Claims of one row before it is given up."""
 RETRY_FAILED_S = 60.0
 """A failed row may be asked for again after this: a site that was down may be back."""
+REDO_DONE_S = 5.0
+"""A row done just now was asked for by somebody who looked a moment before its result was there."""
 _BACKOFF_S = 2.0
 _BACKOFF_MAX_S = 60.0
 _SWEEP_BATCH = 200
@@ -65,10 +67,10 @@ def on_request(row: OutboxRow | None, args: dict[str, Any], once: bool, now: dat
         return "add"
     if once or row.state in ("pending", "running"):
         return "leave"
-    if row.state == "failed" and row.args == args:
-        rested = now - row.updated_at >= timedelta(seconds=RETRY_FAILED_S)
-        return "again" if rested else "leave"
-    return "again"
+    if row.args != args:
+        return "again"
+    rest = RETRY_FAILED_S if row.state == "failed" else REDO_DONE_S
+    return "again" if now - row.updated_at >= timedelta(seconds=rest) else "leave"
 
 
 def after_failure(attempts: int, permanent: bool, now: datetime) -> Outcome:

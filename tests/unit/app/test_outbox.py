@@ -7,6 +7,7 @@ import pytest
 from hscjit_app.db.models import OutboxRow
 from hscjit_app.db.outbox import (
     MAX_ATTEMPTS,
+    REDO_DONE_S,
     RESEND_S,
     RETRY_FAILED_S,
     after_failure,
@@ -38,8 +39,10 @@ ASKED = {
     "never asked before": (None, False, "add"),
     "waiting": (row("pending"), False, "leave"),
     "being worked on": (row("running"), False, "leave"),
-    "done": (row("done"), False, "again"),
-    "done, but it counts once": (row("done"), True, "leave"),
+    "done just now": (row("done", changed=REDO_DONE_S - 1), False, "leave"),
+    "done a while ago": (row("done", changed=REDO_DONE_S), False, "again"),
+    "done just now for another address": (row("done", args={"url": "b"}), False, "again"),
+    "done, but it counts once": (row("done", changed=REDO_DONE_S), True, "leave"),
     "failed just now": (row("failed", changed=RETRY_FAILED_S - 1), False, "leave"),
     "failed long enough ago": (row("failed", changed=RETRY_FAILED_S), False, "again"),
     "failed, and it counts once": (row("failed", changed=RETRY_FAILED_S), True, "leave"),
