@@ -24,6 +24,9 @@ PUBLISHED_AT = "published_at"
 SOFT_TIME_LIMIT_S = 100
 HARD_TIME_LIMIT_S = 120
 """No task runs longer; a worker whose oldest task is older than this is stuck."""
+SOFT_SHUTDOWN_S = 10.0
+"""A worker told to leave while tasks run waits exactly this long (Celery sleeps it out), then goes;
+what was not done by then is taken over through the outbox."""
 _VISIBILITY_TIMEOUT_S = 900
 """Far above the hard limit: a shorter one hands a healthy task to a second worker. Taking over
 from the dead is the outbox's business, not Redis's."""
@@ -113,7 +116,7 @@ def configure(settings: Settings) -> None:
         task_default_queue=QUEUE,
         worker_prefetch_multiplier=1,
         worker_cancel_long_running_tasks_on_connection_loss=True,
-        worker_soft_shutdown_timeout=30.0,
+        worker_soft_shutdown_timeout=SOFT_SHUTDOWN_S,
         worker_enable_remote_control=False,  # nothing here talks to it
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,

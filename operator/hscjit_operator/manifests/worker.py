@@ -9,8 +9,8 @@ from hscjit_operator.model.spec import HSCJit
 
 _KEYS = ("database-url", "redis-queue-url")
 _FINISH_S = 60
-"""A leaving worker gets half of this to end what it has begun; the rest is taken over by another
-through the outbox."""
+"""More than a leaving worker takes: it gets 10 s to end what it has begun, and what it can't end
+another takes over through the outbox."""
 _LEAVE_SOFTLY = {"name": "REMAP_SIGTERM", "value": "SIGQUIT"}
 """Read by Celery: SIGTERM then means its soft shutdown, which has an end."""
 

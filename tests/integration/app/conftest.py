@@ -73,9 +73,9 @@ def settings(env: dict[str, str]) -> Iterator[Settings]:
 
 @pytest.fixture
 def worker(
-    env: dict[str, str], settings: Settings, site: servers.Site, tmp_path: Path
+    env: dict[str, str], settings: Settings, tmp_path: Path
 ) -> Iterator[Callable[[str], servers.Worker]]:
-    """Start a worker; those still alive are stopped at the end."""
+    """Start a worker; those still alive are killed at the end."""
     started: list[servers.Worker] = []
 
     def start(name: str = "w1") -> servers.Worker:
@@ -84,9 +84,8 @@ def worker(
         return started[-1]
 
     yield start
-    site.release()  # a worker that is asked to leave ends what it has begun
     for one in started:
-        one.stop()
+        one.kill()
 
 
 @pytest.fixture

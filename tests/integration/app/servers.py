@@ -80,16 +80,14 @@ class Worker:
 
     def kill(self) -> None:
         """End it as a kernel short of memory would: parent and pool, at once, without a word."""
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-
-    def stop(self) -> None:
         if self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                self.kill()
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def leave(self) -> None:
+        """Tell it to leave, as the kubelet does, and wait until it has."""
+        self._process.terminate()
+        self._process.wait(timeout=40)
 
 
 class Site:

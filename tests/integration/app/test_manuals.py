@@ -16,13 +16,11 @@ from hscjit_app.manuals.service import ManualRef
 from hscjit_app.tasks import runner
 
 
-async def test_a_manual_is_fetched_parsed_and_found(manuals, worker, record_property):
+async def test_a_manual_is_fetched_parsed_and_found(manuals, worker):
     worker()
-    begun = time.monotonic()
 
     state = await manuals.ensure_manual(PRODUCT, wait_s=10)
 
-    record_property("ready_s", round(time.monotonic() - begun, 3))
     assert (state.status, state.pages) == ("ready", 11)
     assert state.title == "Roland TD-17KVX Gen 2 sample manual"
     found = await manuals.search(PRODUCT, QUESTION)
@@ -77,7 +75,7 @@ async def test_a_refused_address_is_told_and_not_tried_again(manuals, worker, si
     assert site.requests == 0
 
 
-async def test_a_killed_workers_task_is_taken_over(manuals, worker, site, record_property):
+async def test_a_killed_workers_task_is_taken_over(manuals, worker, site):
     site.hold_first = 1
     first = worker("w1")
     state = await manuals.ensure_manual(PRODUCT)
@@ -89,7 +87,6 @@ async def test_a_killed_workers_task_is_taken_over(manuals, worker, site, record
     begun = time.monotonic()
     state = await manuals.ensure_manual(PRODUCT, wait_s=15)
 
-    record_property("takeover_s", round(time.monotonic() - begun, 2))
     assert state.status == "ready"
     assert time.monotonic() - begun < 6
     assert site.requests == 2
@@ -106,6 +103,21 @@ async def test_a_healthy_task_longer_than_its_lease_is_left_alone(manuals, worke
     state = await manuals.ensure_manual(PRODUCT, wait_s=5)
 
     assert state.status == "ready"
+    assert site.requests == 1
+
+
+async def test_a_worker_told_to_leave_ends_what_it_has_begun(manuals, worker, site):
+    site.hold_first = 1
+    one = worker()
+    await manuals.ensure_manual(PRODUCT)
+    await asyncio.to_thread(eventually, lambda: site.requests == 1, 10)
+
+    leaving = asyncio.create_task(asyncio.to_thread(one.leave))
+    await asyncio.sleep(1)
+    site.release()
+    await leaving
+
+    assert (await manuals.ensure_manual(PRODUCT)).status == "ready"
     assert site.requests == 1
 
 
