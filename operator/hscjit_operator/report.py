@@ -89,10 +89,14 @@ def rolling(observed: Observed, rolled: Mapping[tuple[str, str], int], name: str
 
 
 def components(
-    observed: Observed, rolled: Mapping[tuple[str, str], int], name: str
+    observed: Observed,
+    rolled: Mapping[tuple[str, str], int],
+    name: str,
+    before: Mapping[str, Any],
 ) -> dict[str, Component]:
-    """Return every component as it is observed, absent ones included."""
+    """Return every component as it is observed, absent ones included; `before` is the status."""
     found = {}
+    written = before.get("components") or {}
     for component in KINDS:
         facts = scaled(observed, name, component)
         if facts is None:
@@ -104,13 +108,18 @@ def components(
             rolling=rolling(observed, rolled, name, component),
             stuck=facts.stuck,
             trouble=_trouble(observed, component) if facts.ready < facts.desired else "",
+            before=_before(written.get(s.COMPONENTS[component]) or {}),
         )
     return found
 
 
+def _before(written: Mapping[str, Any]) -> tuple[str, int]:
+    return str(written.get("reason", "")), int(written.get("ready", 0))
+
+
 def compose(seen: Seen) -> s.Status:
     """Return the status that this pass has to report."""
-    parts = components(seen.observed, seen.rolled, seen.name)
+    parts = components(seen.observed, seen.rolled, seen.name, seen.before)
     situation = Situation(
         components=parts,
         serving=names.API,

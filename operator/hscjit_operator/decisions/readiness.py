@@ -49,6 +49,15 @@ class Component:
     """Why its rollout makes no progress."""
     trouble: str = ""
     """Why one of its pods gets nowhere, such as ImagePullBackOff."""
+    before: tuple[str, int] = ("", 0)
+    """Its reason and its ready pods when the status was written last."""
+
+    @property
+    def growing(self) -> bool:
+        """Tell whether more pods were asked for, and those that were ready still are."""
+        reason, ready = self.before
+        steady = reason in ("Ready", "ScalingUp") and self.ready >= ready > 0
+        return self.ready < self.desired and steady and not self.trouble
 
     @property
     def reason(self) -> str:
@@ -59,6 +68,8 @@ class Component:
             return "RolloutStuck"
         if self.ready >= self.desired:
             return "RollingOut" if self.rolling else "Ready"
+        if self.growing and not self.rolling:
+            return "ScalingUp"
         return self.trouble.partition(":")[0] or ("RollingOut" if self.rolling else "NotReady")
 
 
@@ -137,6 +148,8 @@ def _unready(seen: Situation, underway: Problem | None) -> list[Problem]:
     for name, component in seen.components.items():
         if component.stuck:
             found.append(_fault("RolloutStuck", f"{name}: {component.stuck}"))
+        elif component.growing:
+            continue  # a crowd was met with more pods: they are on their way
         elif component.ready < component.desired and (underway is None or component.trouble):
             why = component.trouble or f"{component.ready} of {component.desired} pods are ready"
             found.append(_fault("ComponentsNotReady", f"{name}: {why}"))

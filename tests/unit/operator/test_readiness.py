@@ -190,7 +190,23 @@ COMPONENTS = {
     "stuck": (Component(2, 1, rolling=True, stuck="x"), "RolloutStuck"),
     "short": (Component(2, 1), "NotReady"),
     "with a cause": (Component(2, 1, trouble="CrashLoopBackOff: again"), "CrashLoopBackOff"),
+    "more were asked for": (Component(4, 2, before=("Ready", 2)), "ScalingUp"),
+    "the first of them are there": (Component(4, 3, before=("ScalingUp", 2)), "ScalingUp"),
+    "one fell meanwhile": (Component(4, 1, before=("ScalingUp", 2)), "NotReady"),
+    "it had fallen before": (Component(4, 1, before=("NotReady", 1)), "NotReady"),
+    "one of the new gets nowhere": (
+        Component(4, 2, trouble="Unschedulable: no cpu", before=("Ready", 2)),
+        "Unschedulable",
+    ),
+    "none was ready": (Component(2, 0, before=("Ready", 0)), "NotReady"),
 }
+
+
+def test_pods_on_their_way_are_no_fault():
+    seen = replace(STEADY, **parts(api=Component(4, 2, before=("Ready", 2))))
+    found = {one.type: (one.status, one.reason) for one in conclude(seen)}
+    assert found["Degraded"] == ("False", "AllReady")
+    assert found["Ready"] == ("True", "Answering")
 
 
 @pytest.mark.parametrize(("component", "reason"), COMPONENTS.values(), ids=COMPONENTS)
