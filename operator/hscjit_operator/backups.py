@@ -14,8 +14,8 @@ from hscjit_operator import conditions as c
 from hscjit_operator import names, sight
 from hscjit_operator.cluster import kinds
 from hscjit_operator.cluster.actuator import record
-from hscjit_operator.cluster.client import Api, ApiError
-from hscjit_operator.cluster.observe import Children
+from hscjit_operator.cluster.apply import Applier, Leaving, NameConflict
+from hscjit_operator.cluster.client import ApiError
 from hscjit_operator.conditions import Condition
 from hscjit_operator.model import owned
 from hscjit_operator.model.backups import INDEX, NAME
@@ -29,10 +29,9 @@ log = structlog.stdlib.get_logger(__name__)
 class Backups:
     """Reads what backup pods said, and keeps the index of backups in a ConfigMap."""
 
-    def __init__(self, api: Api, children: Children) -> None:
-        """Write the index through `api`, remember it in `children`."""
-        self._api = api
-        self._children = children
+    def __init__(self, applier: Applier) -> None:
+        """Write the index through `applier`."""
+        self._applier = applier
 
     async def tell(self, app: HSCJit, body: Mapping[str, Any], observed: Observed) -> Told:
         """Return what there is to say of the backups, after bringing the index up to date."""
@@ -57,10 +56,8 @@ class Backups:
         if known is not None and known.digest == owned.digest(owned.wanted(manifest)):
             return
         try:
-            self._children.learn(
-                await self._api.apply(kinds.CONFIG_MAP, manifest, reason="backup-index")
-            )
-        except ApiError as error:
+            await self._applier.apply(manifest, known, app.uid, reason="backup-index")
+        except (ApiError, NameConflict, Leaving) as error:
             # The status still names the newest backup; the next pass tries again.
             log.warning("Could not write backup index", hscjit=app.name, error=str(error))
 

@@ -54,7 +54,7 @@ def registry(
         before = apps.take(body)
         if before is None:
             return  # our own status write, which we know already
-        metadata, old = body["metadata"], before.body["metadata"]
+        metadata, old = body["metadata"], before.read()["metadata"]
         asked = any(
             metadata.get(field) != old.get(field) for field in ("generation", "annotations")
         )

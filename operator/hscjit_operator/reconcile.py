@@ -27,7 +27,7 @@ from hscjit_operator.kept import Keeper
 from hscjit_operator.model import pause
 from hscjit_operator.model.autopilot import Report, Subject, Targets, clamp
 from hscjit_operator.model.inputs import Inputs
-from hscjit_operator.model.observed import Answer, Child, SecretFacts, Stored
+from hscjit_operator.model.observed import Answer, Child, SecretFacts
 from hscjit_operator.model.policy import policy_of
 from hscjit_operator.model.spec import TEMPLATE_VERSIONS, HSCJit, SpecError, parse
 from hscjit_operator.names import Key
@@ -121,7 +121,7 @@ class Reconciler:
         self._applier = Applier(api, children)
         self._keeper = Keeper(api, self._applier, references)
         self._upkeep = Upkeep(self._applier, events)
-        self._backups = Backups(api, children)
+        self._backups = Backups(self._applier)
         self._scribe = Scribe(api, apps, events)
         self._recalls: dict[Key, _Recall] = {}
         self._last_pass = clock()
@@ -163,17 +163,18 @@ class Reconciler:
         if stored is None:
             self.forget(key)
             return Outcome(gone=True)
-        if "deletionTimestamp" in stored.body["metadata"]:
+        body = stored.read()
+        if "deletionTimestamp" in body["metadata"]:
             self._pilot.forget(key)  # pods that go are not ill
             return Outcome()
         now = self._now()
-        recall = self._remembered(key, stored)
-        held, held_wrong = _pause(stored.body, now)
+        recall = self._remembered(key, stored.uid)
+        held, held_wrong = _pause(body, now)
         seen = report.Seen(
             name=key.name,
             namespace=key.namespace,
-            generation=stored.body["metadata"]["generation"],
-            before=stored.body.get("status") or {},
+            generation=body["metadata"]["generation"],
+            before=body.get("status") or {},
             observed=self._children.of(key),
             rolled=recall.children.rolled,
             in_cluster=self._settings.in_cluster,
@@ -183,7 +184,7 @@ class Reconciler:
             now=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
         try:
-            app = self._parsed(stored, recall)
+            app = self._parsed(body, recall)
         except SpecError as error:
             # The children stay as they are; they are still looked after, and told of.
             self._fly_on(key, seen, held)
@@ -192,7 +193,7 @@ class Reconciler:
             return Outcome(await self._scribe.write(key, recall.uid, said) is None)
         run = _Pass(
             app=app,
-            body=stored.body,
+            body=body,
             status=seen.before,
             observed=seen.observed,
             recall=recall,
@@ -269,8 +270,7 @@ class Reconciler:
             )
             self._pilot.set_subject(key, subject)
 
-    def _remembered(self, key: Key, stored: Stored) -> _Recall:
-        uid = stored.body["metadata"]["uid"]
+    def _remembered(self, key: Key, uid: str) -> _Recall:
         recall = self._recalls.get(key)
         if recall is None or recall.uid != uid:
             if recall is not None:
@@ -279,9 +279,9 @@ class Reconciler:
         return recall
 
     @staticmethod
-    def _parsed(stored: Stored, recall: _Recall) -> HSCJit:
+    def _parsed(body: Mapping[str, Any], recall: _Recall) -> HSCJit:
         """Read the spec; the same object again while neither spec nor annotations changed."""
-        metadata = stored.body["metadata"]
+        metadata = body["metadata"]
         known = recall.parsed
         same = (
             known is not None
@@ -289,7 +289,7 @@ class Reconciler:
             and known.annotations == (metadata.get("annotations") or {})
         )
         if known is None or not same:
-            known = recall.parsed = parse(stored.body)
+            known = recall.parsed = parse(body)
         return known
 
     async def _secret(self, run: _Pass) -> SecretFacts | None:

@@ -10,6 +10,7 @@ from hscjit_operator.cluster import kinds
 from hscjit_operator.cluster.client import CONFLICT, GONE, Api, ApiError
 from hscjit_operator.cluster.events import Events
 from hscjit_operator.cluster.observe import Apps
+from hscjit_operator.model import owned
 from hscjit_operator.names import Key
 
 log = structlog.stdlib.get_logger(__name__)
@@ -27,8 +28,8 @@ class Scribe:
         self._api = api
         self._apps = apps
         self._events = events
-        self._written: dict[Key, tuple[Mapping[str, Any], Any]] = {}
-        """What we sent last, and what the server made of it."""
+        self._written: dict[Key, tuple[bytes, bytes]] = {}
+        """Digests of what we sent last, and of what the server made of it."""
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of an HSCJit that is gone."""
@@ -41,10 +42,10 @@ class Scribe:
         than we sent it shall not be written to for ever.
         """
         stored = self._apps.get(key)
-        if stored is None or stored.body["metadata"]["uid"] != uid:
+        if stored is None or stored.uid != uid:
             return False
-        before = stored.body.get("status") or {}
-        if said == before or (said, before) == self._written.get(key):
+        before = stored.read().get("status") or {}
+        if said == before or _digests(said, before) == self._written.get(key):
             return False
         manifest = {
             "apiVersion": names.API_VERSION,
@@ -61,7 +62,7 @@ class Scribe:
                 return False  # it was deleted meanwhile, and perhaps made again
             log.warning("Could not write status", error=str(error))
             return None
-        self._written[key] = (said, body.get("status"))
+        self._written[key] = _digests(said, body.get("status"))
         self._apps.take(body)
         await self._announce(body, before)
         return True
@@ -75,3 +76,7 @@ class Scribe:
         log.info("Ready changed", status=new.status, reason=new.reason)
         good = new.reason in _GOOD_NEWS
         await self._events.post(body, "Normal" if good else "Warning", new.reason, new.message)
+
+
+def _digests(said: Any, stored: Any) -> tuple[bytes, bytes]:
+    return owned.digest(said), owned.digest(stored)

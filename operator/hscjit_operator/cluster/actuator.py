@@ -3,13 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
+
 from hscjit_operator import names
 from hscjit_operator.cluster import kinds
+from hscjit_operator.cluster.apply import Applier, Leaving, NameConflict
 from hscjit_operator.cluster.client import CONFLICT, GONE, TOO_MANY, Api, ApiError
 from hscjit_operator.cluster.events import Events
 from hscjit_operator.cluster.observe import Apps, Children
 from hscjit_operator.model.autopilot import Eviction, PodRef
 from hscjit_operator.names import Key
+
+log = structlog.stdlib.get_logger(__name__)
 
 _DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 _LEDGER = "ledger.json"
@@ -24,6 +29,7 @@ class ClusterActuator:
         self._apps = apps
         self._children = children
         self._events = events
+        self._applier = Applier(api, children)
 
     async def evict(self, key: Key, pod: PodRef) -> Eviction:
         """Ask for the pod's eviction, with its UID as a precondition: never another's."""
@@ -59,7 +65,9 @@ class ClusterActuator:
         stored = self._apps.get(key)
         if stored is not None:
             warns = kind == "Warning"
-            await self._events.post(stored.body, "Warning" if warns else "Normal", reason, message)
+            await self._events.post(
+                stored.read(), "Warning" if warns else "Normal", reason, message
+            )
 
     async def read_ledger(self, key: Key) -> str | None:
         """Return the text of the ledger, None when there is none."""
@@ -70,8 +78,12 @@ class ClusterActuator:
         """Apply the ConfigMap that holds the ledger; it goes with its HSCJit."""
         stored = self._apps.get(key)
         if stored is not None:
-            manifest = record(stored.body, names.LEDGER, {_LEDGER: text})
-            self._children.learn(await self._api.apply(kinds.CONFIG_MAP, manifest, reason="ledger"))
+            manifest = record(stored.read(), names.LEDGER, {_LEDGER: text})
+            known = self._children.of(key).get((kinds.CONFIG_MAP.kind, _ledger_name(key)))
+            try:
+                await self._applier.apply(manifest, known, stored.uid, reason="ledger")
+            except (NameConflict, Leaving) as conflict:
+                log.warning("Could not write ledger", hscjit=key.name, error=str(conflict))
 
 
 def _ledger_name(key: Key) -> str:

@@ -34,6 +34,7 @@ UNREACHED: Final = 0
 """Stands for a status code where no answer came."""
 
 _BODY_CUT: Final = 256
+_READS_IN_FLIGHT: Final = 8
 _RETRIES: Final = 3
 _LONGEST_RETRY_AFTER_S: Final = 10.0
 
@@ -77,6 +78,8 @@ class Api:
     ) -> None:
         """Wrap a configuration made by `configuration()`; close with `close()`."""
         self.configuration = configuration
+        # Each TLS connection holds a quarter of a megabyte: as many as are used, and no more.
+        configuration.connection_pool_maxsize = writes_in_flight + _READS_IN_FLIGHT
         self._client = ApiClient(configuration)
         self._client.user_agent = names.MANAGER
         self._writes = asyncio.Semaphore(writes_in_flight)

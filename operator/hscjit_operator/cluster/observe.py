@@ -4,6 +4,7 @@ Both ways in compare resource versions, so that an event which was under way whi
 brings back what the object was before.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -151,7 +152,8 @@ class Apps:
         if known is not None and known.version >= version:
             return None
         kept = {k: v for k, v in metadata.items() if k != "managedFields"}
-        new = Stored({**body, "metadata": kept}, version)
+        text = json.dumps({**body, "metadata": kept}, separators=(",", ":")).encode()
+        new = Stored(metadata["uid"], version, text)
         self._stored[key] = new
         metrics.OBJECTS.set(len(self._stored))
         return known or new
@@ -161,7 +163,7 @@ class Apps:
         metadata = body["metadata"]
         key = Key(metadata["namespace"], metadata["name"])
         known = self._stored.get(key)
-        if known is not None and known.body["metadata"]["uid"] == metadata["uid"]:
+        if known is not None and known.uid == metadata["uid"]:
             self._drop(key)
 
     def listing_began(self, namespace: str | None) -> None:
@@ -175,7 +177,7 @@ class Apps:
             return
         for key, stored in tuple(self._stored.items()):
             listed = namespace in (None, key.namespace)
-            if listed and stored.body["metadata"]["uid"] not in seen:
+            if listed and stored.uid not in seen:
                 self._drop(key)
 
     def _drop(self, key: Key) -> None:

@@ -3,6 +3,7 @@
 Whole bodies would cost 460 kB per HSCJit; facts and one digest cost about 12.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -158,7 +159,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The HSCJit as the watch shows it: the whole body without what we never read."""
+    """The HSCJit as the watch shows it. As text: read once a pass, it takes a fifth of the room."""
 
-    body: Mapping[str, Any]
+    uid: str
     version: int
+    text: bytes
+    """The body as JSON, without its managed fields."""
+
+    def read(self) -> dict[str, Any]:
+        """Return the body."""
+        body: dict[str, Any] = json.loads(self.text)
+        return body

@@ -76,6 +76,7 @@ async def test_a_good_backup_is_dated_and_indexed_a_bad_one_only_told(world: Wor
         # The schedule's Jobs are the CronJob's to remove, and the pods' last words may go.
         jobs = {name for kind, name in await world.children() if kind == "Job"}
         assert jobs == {"support-backup-020000", "support-backup-030001"}
+        await world.calm()
         calls.restart()
         for name in jobs:
             await world.delete("Pod", f"{name}-pod")
@@ -146,6 +147,7 @@ async def test_a_restore_survives_an_operator_that_dies_at_every_step(world: Wor
         assert not [name for kind, name in await world.children() if kind == "Job"]
         found = await world.get("HorizontalPodAutoscaler", "api")
         assert found is not None
+        await world.calm()
 
     async with operator(world) as calls:
         await asyncio.sleep(1.5)

@@ -159,6 +159,7 @@ async def test_a_foreign_container_and_annotation_stay(world: World):
             "application/strategic-merge-patch+json",
         )
         await world.start()
+        await world.calm()
         calls.restart()
         await asyncio.sleep(1.5)
 
@@ -227,6 +228,7 @@ async def test_the_size_of_a_volume_in_place_cannot_change(world: World, storage
         told = await world.until_condition("Degraded", "StorageFixed", "True")
         assert "support-postgres" in told["message"]
         await world.start("Degraded")
+        await world.calm()
         calls.restart()
         await asyncio.sleep(1.5)
 

@@ -64,7 +64,7 @@ async def test_an_empty_spec_becomes_an_answering_assistant(world: World):
 async def test_settled_passes_and_a_restart_ask_for_nothing(world: World):
     async with operator(world) as calls:
         await world.settle()
-        await asyncio.sleep(1.0)
+        await world.calm()
         before = await world.app()
 
         calls.restart()

@@ -72,7 +72,7 @@ async def test_a_migration_that_fails_never_blocks_the_fix(world: World):
 async def test_a_newer_operator_restarts_nothing(world: World):
     async with operator(world):
         await world.settle()
-        await asyncio.sleep(1.5)  # the autopilot's first look, too, is in the status
+        await world.calm()
 
     async with operator(world, image_app="app:2") as calls:
         await asyncio.sleep(2.0)
@@ -120,6 +120,7 @@ async def test_the_number_of_pods_goes_to_the_hpa_without_a_dip(world: World):
             await asyncio.sleep(0.2)
         assert ("PATCH", "Deployment") not in calls.writes
         assert await replicas(world) == 7
+        await world.calm()
 
     async with operator(world) as calls:
         await asyncio.sleep(2.0)

@@ -21,6 +21,7 @@ from hscjit_operator.settings import Settings
 Body = dict[str, Any]
 
 PATIENCE_S = 20.0
+CALM_S = 1.5
 RUN_PODS = ("Deployment", "StatefulSet")
 SETTINGS = {
     "image_app": "app:1",
@@ -236,6 +237,15 @@ class World:
             return (await self.condition("Ready")).get("reason") == reason
 
         await self.until(told)
+
+    async def calm(self) -> None:
+        """Wait until nothing is written any more: the autopilot's first looks, too, are told."""
+        seen, since = "", 0.0
+        while time.monotonic() - since < CALM_S:
+            version = (await self.app())["metadata"]["resourceVersion"]
+            if version != seen:
+                seen, since = version, time.monotonic()
+            await asyncio.sleep(0.1)
 
 
 def _now() -> str:

@@ -115,7 +115,7 @@ def test_apps_keep_the_newest_and_tell_who_is_lost():
     apps = Apps(lost.append)
     first = apps.take(app())
     assert first is not None
-    assert "managedFields" not in first.body["metadata"]
+    assert "managedFields" not in first.read()["metadata"]
     assert apps.take(app(4)) is None
     assert apps.take(app(6)) is first
 
