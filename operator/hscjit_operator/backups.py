@@ -38,18 +38,23 @@ class Backups:
         before = body.get("status") or {}
         newest = _newest(observed)
         kept: dict[str, Any] = dict(before.get("backup") or {})
+        told = newest
         if newest is not None and newest["ok"]:
-            kept |= _success(newest)
-            if "backups" in newest:
-                await self._index(app, body, observed, newest["backups"])
+            if _stamp(newest) <= _stamp(kept, "lastName") and "index" in kept:
+                told = None  # no news, and one that failed since may be gone already
+            if _stamp(newest) >= _stamp(kept, "lastName"):
+                kept |= _success(newest)
+                await self._index(app, body, observed, newest.get("backups"))
         index = names.child(app.name, names.BACKUPS)
         if (kinds.CONFIG_MAP.kind, index) in observed:
             kept["index"] = index
-        return Told(kept, _condition(app, newest, c.read(before, c.BACKUP_SUCCEEDED)))
+        return Told(kept, _condition(app, told, c.read(before, c.BACKUP_SUCCEEDED)))
 
     async def _index(
         self, app: HSCJit, body: Mapping[str, Any], observed: Observed, entries: Any
     ) -> None:
+        if entries is None:
+            return  # its last word was too long to hold them
         text = json.dumps(entries, sort_keys=True, indent=1)
         manifest = record(body, names.BACKUPS, {INDEX: text})
         known = observed.get((kinds.CONFIG_MAP.kind, manifest["metadata"]["name"]))
@@ -78,9 +83,13 @@ def _newest(observed: Observed) -> Mapping[str, Any] | None:
     return {"ok": False, "reason": "NoLastWord", "message": said or "It ended without a word"}
 
 
+def _stamp(told: Mapping[str, Any], key: str = "stamp") -> str:
+    return str(told.get(key, ""))
+
+
 def _success(told: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of `status.backup` that a good backup gives."""
-    stamp = str(told.get("stamp", ""))
+    stamp = _stamp(told)
     if not NAME.fullmatch(stamp):
         return {}
     made = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)

@@ -240,7 +240,7 @@ class World:
 
     async def calm(self) -> None:
         """Wait until nothing is written any more: the autopilot's first looks, too, are told."""
-        seen, since = "", 0.0
+        seen, since = "", time.monotonic()
         while time.monotonic() - since < CALM_S:
             version = (await self.app())["metadata"]["resourceVersion"]
             if version != seen:
