@@ -28,7 +28,8 @@ PROMETHEUS_NODE_PORT = 30090
 _PAGE_PORT = 8000
 _PROMETHEUS_PORT = 9090
 _READY_TIMEOUT_S = 120
-_AWAKE_TIMEOUT_S = 90
+_AWAKE_TIMEOUT_S = 60
+_SERVICES = ("containerd", "kubelet")
 
 
 @dataclass(frozen=True)
@@ -99,13 +100,22 @@ def delete(kind: Path) -> None:
 
 
 def _answers(tools: Tools) -> bool:
-    """Whether the API server answers and the node says that it is ready."""
+    """Whether the node's two services run, and the API server knows it as ready.
+
+    The services are asked for themselves: a node is called ready for most of a minute after its
+    kubelet has died. An API server that lost its data has no kubeadm-config.
+    """
     ready = ("wait", "--for=condition=Ready", "node", "--all", "--timeout=4s")
     return (
         docker.is_running(CONTAINER)
-        and _kubectl(tools, "get", "--raw", "/readyz")
+        and all(_systemctl("is-active", "--quiet", service) for service in _SERVICES)
+        and _kubectl(tools, "get", "--namespace=kube-system", "configmap/kubeadm-config")
         and _kubectl(tools, *ready)
     )
+
+
+def _systemctl(*words: str) -> bool:
+    return succeeds("docker", "exec", CONTAINER, "systemctl", *words)
 
 
 def _kubectl(tools: Tools, *words: str) -> bool:
@@ -120,10 +130,16 @@ def _kubectl(tools: Tools, *words: str) -> bool:
 
 
 def _wake(tools: Tools) -> bool:
-    """Start the node's container if it stopped, and wait until the node is ready again."""
+    """Start what stopped, the node's container or a service in it; restart it if that is not it."""
     if not docker.is_running(CONTAINER) and not succeeds("docker", "start", CONTAINER):
         return False
-    deadline = time.monotonic() + _AWAKE_TIMEOUT_S
+    if _systemctl("start", *_SERVICES) and _answers_within(tools, _AWAKE_TIMEOUT_S):
+        return True
+    return succeeds("docker", "restart", CONTAINER) and _answers_within(tools, _AWAKE_TIMEOUT_S)
+
+
+def _answers_within(tools: Tools, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if _answers(tools):
             return True
