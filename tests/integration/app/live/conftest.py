@@ -66,4 +66,4 @@ def worker(env: dict[str, str], tmp_path: Path) -> Iterator[Callable[[], servers
 
     yield start
     for one in started:
-        one.stop()
+        one.kill()
