@@ -6,12 +6,15 @@
             print(frame.get("content", ""), end="")
 
 An answer survives the loss of its socket: the client connects again (to any pod) and goes on after
-the last frame it saw. One question at a time; predictions may be asked for in between answers.
+the last frame it saw; a question that may not have arrived is asked again under the same name, and
+answered once. One question at a time; predictions may be asked for in between answers.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from itertools import cycle
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -27,19 +30,22 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 
 
 class Refused(Exception):
-    """The server said no; `code`, `retry_after` as in its `error` frame."""
+    """The server said no; `code`, `retry_after` as in its `error` frame.
+
+    `resync_required`: the rest of this answer can't be had any more; it may be asked again.
+    """
 
     def __init__(self, frame: Frame) -> None:
-        super().__init__(f"{frame['code']}: {frame['message']}")
-        self.code: str = frame["code"]
+        self.code: str = frame["code"] if "code" in frame else frame["type"]
+        super().__init__(f"{self.code}: {frame['message']}")
         self.retry_after: float | None = frame.get("retry_after")
 
 
 class Client:
     """One conversation."""
 
-    def __init__(self, url: str, reconnect_s: float) -> None:
-        self._url = url
+    def __init__(self, urls: Sequence[str], reconnect_s: float) -> None:
+        self._urls = cycle(urls)
         self._reconnect_s = reconnect_s
         self._socket: ClientConnection | None = None
         self.session: str | None = None
@@ -51,21 +57,20 @@ class Client:
     @classmethod
     async def connect(
         cls,
-        url: str,
+        url: str | Sequence[str],
         *,
         session: str | None = None,
         last_id: str | None = None,
         reconnect_s: float = 30.0,
     ) -> Self:
-        """Open a conversation; `url` is the page's address.
+        """Open a conversation; `url` is the page's address, or several that are tried in turns.
 
         With the `session` and `last_id` of an earlier client its conversation goes on, and
         `follow` gives the frames it had not seen. Raises OSError or WebSocketException when the
         server can't be reached.
         """
-        parts = urlsplit(url)
-        scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
-        client = cls(f"{scheme}://{parts.netloc}/ws", reconnect_s)
+        urls = [url] if isinstance(url, str) else url
+        client = cls([_socket_url(one) for one in urls], reconnect_s)
         client.session, client.last_id = session, last_id
         await client._open()
         return client
@@ -89,7 +94,7 @@ class Client:
         self, question: str, product_id: str | None = None, timeout_s: float = 60.0
     ) -> AsyncIterator[Frame]:
         """Yield every frame of the answer, each once, up to `answer_done` or its error."""
-        message: Frame = {"type": "query", "query": question}
+        message: Frame = {"type": "query", "query": question, "ref": uuid.uuid4().hex}
         if product_id is not None:
             message["product_id"] = product_id
         async with asyncio.timeout(timeout_s):
@@ -104,6 +109,7 @@ class Client:
                 yield frame
 
     async def _answer_frames(self, question: Frame | None) -> AsyncIterator[Frame]:
+        """Yield one answer's frames: the one to this question, else whichever comes first."""
         answer_id: str | None = None
         while True:
             try:
@@ -113,10 +119,17 @@ class Client:
                 if answer_id is None and question is not None:  # it may never have arrived
                     await self._send(question)
                 continue
+            if frame["type"] == "resync_required":
+                if answer_id is not None and frame.get("id", answer_id) == answer_id:
+                    raise Refused(frame)
+                continue
             if "id" not in frame:
+                if frame.get("code") == "moving":  # the socket closes, and another pod is asked
+                    continue
                 _raise_refusal(frame)
                 continue
-            answer_id = answer_id or frame["id"]
+            if answer_id is None and (question is None or frame.get("ref") == question["ref"]):
+                answer_id = frame["id"]
             if frame["id"] == answer_id:
                 yield frame
                 if frame["type"] in LAST_FRAMES:
@@ -154,8 +167,9 @@ class Client:
         await self.close()
 
     async def _open(self) -> None:
+        url = next(self._urls)
         self._socket = await connect(
-            self._url, compression=None, max_size=4 * MAX_MESSAGE_BYTES, open_timeout=5
+            url, compression=None, max_size=4 * MAX_MESSAGE_BYTES, open_timeout=5
         )
         hello: Frame = {"type": "hello", "version": VERSION}
         if self.session is not None:
@@ -201,6 +215,12 @@ class Client:
         if "seq" in frame:
             self.last_id = f"{frame['id']}.{frame['seq']}"
         return frame
+
+
+def _socket_url(url: str) -> str:
+    parts = urlsplit(url)
+    scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
+    return f"{scheme}://{parts.netloc}/ws"
 
 
 def _raise_refusal(frame: Frame) -> None:

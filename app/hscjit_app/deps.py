@@ -7,12 +7,14 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from hscjit_app.answers.engine import Engine
 from hscjit_app.answers.stream import Streams
 from hscjit_app.catalog.store import CatalogStore
 from hscjit_app.conversations.service import Conversations
 from hscjit_app.dependencies import Dependencies
 from hscjit_app.errors import NotAllowed
 from hscjit_app.manuals.service import ManualService
+from hscjit_app.pods import Pods
 from hscjit_app.sessions import Session, SessionSigner
 from hscjit_app.settings import Settings
 
@@ -25,7 +27,9 @@ class Services:
     catalog: CatalogStore
     manuals: ManualService
     conversations: Conversations
+    engine: Engine
     streams: Streams
+    pods: Pods
     dependencies: Dependencies
     signer: SessionSigner
     draining: bool = field(default=False)

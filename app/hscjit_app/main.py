@@ -18,6 +18,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from hscjit_app import broker, logs, metrics, queue_metrics
+from hscjit_app.answers.engine import Engine, Extractive
 from hscjit_app.answers.redis_stream import BLOCK_MS, RedisStreams
 from hscjit_app.answers.stream import MemoryStreams, SafeStreams, Streams
 from hscjit_app.api import admin, conversations, health, page, problems, products, samples
@@ -29,9 +30,11 @@ from hscjit_app.deps import Services
 from hscjit_app.loop_lag import LoopLag
 from hscjit_app.manuals.service import ManualRef, ManualService
 from hscjit_app.middleware import Observed
+from hscjit_app.pods import Pods, Topic
 from hscjit_app.sessions import SessionSigner
 from hscjit_app.settings import Settings
 from hscjit_app.version import VERSION
+from hscjit_app.ws import schema
 from hscjit_app.ws import session as ws_session
 
 log = structlog.get_logger(__name__)
@@ -46,7 +49,7 @@ class State(TypedDict):
     lobby: ws_session.Lobby
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, engine: Engine | None = None) -> FastAPI:
     """Return the app; without settings they come from the environment."""
     settings = settings or Settings.from_env(os.environ)
     logs.configure(settings)
@@ -55,17 +58,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=VERSION,
         docs_url=None,  # its page loads scripts from elsewhere, which our policy forbids
         redoc_url=None,
-        lifespan=lambda app: lifespan(app, settings),
+        lifespan=lambda app: lifespan(app, settings, engine or Extractive()),
     )
     app.add_middleware(Observed)
     problems.install(app)
-    for module in (health, products, conversations, admin, samples, page, ws_session):
+    for module in (health, products, conversations, admin, samples, page, schema, ws_session):
         app.include_router(module.router)
     return app
 
 
 @contextlib.asynccontextmanager
-async def lifespan(app: FastAPI, settings: Settings) -> AsyncIterator[State]:
+async def lifespan(app: FastAPI, settings: Settings, engine: Engine) -> AsyncIterator[State]:
     """Start what answers need; the API serves before it is reached, and says so on /ready."""
     metrics.APP_INFO.labels(VERSION, settings.component).set(1)
     broker.configure(settings)
@@ -81,10 +84,13 @@ async def lifespan(app: FastAPI, settings: Settings) -> AsyncIterator[State]:
         catalog=catalog,
         manuals=ManualService(settings, database.sessions, _manuals_of(catalog)),
         conversations=Conversations(database.sessions),
+        engine=engine,
         streams=streams,
+        pods=Pods(queue, settings.pod),
         dependencies=Dependencies(_checks(database, queue, cache)),
         signer=SessionSigner(settings.session_key),
     )
+    services.pods.on(Topic.CATALOG, lambda: catalog.refresh(always=True))
     lobby = ws_session.Lobby(services)
     app.state.lobby = lobby  # for the server's drain, which has no request to find it by
     lag = LoopLag(time.monotonic)
@@ -92,6 +98,7 @@ async def lifespan(app: FastAPI, settings: Settings) -> AsyncIterator[State]:
     await prepare(settings)
     await catalog.refresh()
     beside = [lag.run(), services.dependencies.run(), catalog.follow(), streams.run()]
+    beside += [services.pods.run(), lobby.answering.run()]
     if queue is not None:
         beside.append(_sample_queue(queue))
     async with _running(beside):

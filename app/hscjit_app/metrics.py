@@ -47,6 +47,15 @@ ANSWER_GENERATION = Histogram(
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
     registry=REGISTRY,
 )
+ANSWERS_TAKEN_OVER = Counter(
+    "answers_taken_over",
+    "Answers this process went on with for another pod, by why: it died, or handed them over",
+    ["why"],
+    registry=REGISTRY,
+)
+PEERS = Gauge(
+    "peer_pods", "Other API pods heard of in the last 3.5 s that are not leaving", registry=REGISTRY
+)
 EVENT_LOOP_LAG = Gauge(
     "event_loop_lag_seconds",
     "Worst delay of a 0.1 s ticker in the last 5 s: how long the loop was kept from its work",

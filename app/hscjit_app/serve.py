@@ -1,7 +1,7 @@
 """The API's process: `python -m hscjit_app.serve`.
 
-SIGTERM drains within `DRAIN_S`: not ready from that moment, answers are finished, sockets are told
-to move (close code 1012), and the process exits with 0 in less than 5 s.
+SIGTERM drains within `DRAIN_S`: not ready from that moment, answers end or are handed over to other
+pods, sockets are told to move (close code 1012), and the process exits with 0 in less than 5 s.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from hscjit_app.answers.engine import Engine
 from hscjit_app.main import create_app
 from hscjit_app.settings import Settings, SettingsError
 
@@ -62,14 +63,14 @@ class Server(uvicorn.Server):
             self.should_exit = True
 
 
-def main() -> int:
+def main(engine: Engine | None = None) -> int:
     """Serve until told to stop; returns the exit code."""
     try:
         settings = Settings.from_env(os.environ)
     except SettingsError as e:
         sys.stderr.write(f"{e}\n")  # there is no logging without settings
         return 2
-    app = create_app(settings)
+    app = create_app(settings, engine)
     config = uvicorn.Config(
         app,
         # A laptop's other visitors have no business here; in a pod the network policies decide.

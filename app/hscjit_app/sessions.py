@@ -37,6 +37,10 @@ class SessionSigner:
         """Return a fresh session."""
         return self._signed(secrets.token_hex(_ID_BYTES))
 
+    def of(self, session_id: str) -> Session:
+        """Return the session of an id that was checked when its question was accepted."""
+        return self._signed(session_id)
+
     def check(self, secret: str | None) -> Session | None:
         """Return the session a secret opens; None if it opens none."""
         if not secret or not secret.isascii():

@@ -1,25 +1,33 @@
-"""Answer streams in Redis: numbered by the writer, fenced by a script, read by one XREAD a process.
+"""Answer streams in Redis: numbered by the writer, fenced by scripts, read by one XREAD a process.
 
 Keys (all expire): `hscjit:answer:{id}` the stream, entry ids `<seq>-0`; `hscjit:answer:{id}:claim`
-a hash {token, seq}; `hscjit:session:{id}:answers` a list. Each process also reads a stream of its
-own, so that a new follower can wake the one blocking read without a race.
+a hash {token, seq, session, task, …}; `hscjit:answers:leases` a sorted set of the answers being
+written, by the millisecond their lease ends; `hscjit:session:{id}:answers` a list and
+`hscjit:session:{id}:ref:{ref}` the answer to a named question. Each process also reads a stream of
+its own, so that a new follower can wake the one blocking read without a race. The scripts are in
+`scripts.py`; time is Redis's own, whatever the pods' clocks say.
 """
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from typing import Any, TypeVar
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from hscjit_app.answers import scripts
 from hscjit_app.answers.stream import (
+    LEASE_S,
     MAX_ANSWERS,
     MAX_FRAMES,
     TTL_S,
+    AlreadyAsked,
     Claim,
     Fenced,
+    HistoryGone,
+    Orphan,
     StreamsDown,
 )
 
@@ -33,30 +41,10 @@ BUFFER = 256
 """Frames held for one follower; a slower one re-reads the stream instead."""
 TIMEOUT_S = 2.0
 
-_CLAIM = """
-local token = redis.call('HINCRBY', KEYS[1], 'token', 1)
-redis.call('EXPIRE', KEYS[1], ARGV[2])
-if token == 1 then
-  redis.call('RPUSH', KEYS[2], ARGV[1])
-  redis.call('LTRIM', KEYS[2], -tonumber(ARGV[3]), -1)
-  redis.call('EXPIRE', KEYS[2], ARGV[2])
-end
-return {token, tonumber(redis.call('HGET', KEYS[1], 'seq') or 0) + 1}
-"""
-
-_APPEND = """
-if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return -1 end
-local last = tonumber(redis.call('HGET', KEYS[1], 'seq') or 0)
-local seq = tonumber(ARGV[2])
-if seq <= last then return last end
-if seq ~= last + 1 then return -2 end
-redis.call('XADD', KEYS[2], 'MAXLEN', ARGV[4], ARGV[2] .. '-0', 'f', ARGV[3])
-redis.call('HSET', KEYS[1], 'seq', ARGV[2])
-redis.call('EXPIRE', KEYS[1], ARGV[5])
-redis.call('EXPIRE', KEYS[2], ARGV[5])
-return seq
-"""
-_FENCED, _GAP = -1, -2
+_LEASES = "hscjit:answers:leases"
+_LEASE_MS = int(LEASE_S * 1000)
+_AWAY = ("OOM", "READONLY", "LOADING", "MISCONF", "MASTERDOWN", "BUSY ")
+"""Refusals by a Redis that can't take anything now, as opposed to a mistake of ours."""
 
 
 class RedisStreams:
@@ -64,39 +52,87 @@ class RedisStreams:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._claim = redis.register_script(_CLAIM)
-        self._append = redis.register_script(_APPEND)
+        self._claim = redis.register_script(scripts.CLAIM)
+        self._append = redis.register_script(scripts.APPEND)
+        self._lease = redis.register_script(scripts.LEASE)
+        self._take = redis.register_script(scripts.TAKE)
         self._followers: dict[str, set[_Follower]] = {}
         self._at: dict[str, int] = {}
         self._wake_key = f"hscjit:wake:{uuid.uuid4().hex}"
         self._wake_at = "0-0"
 
-    async def claim(self, session_id: str, answer_id: str) -> Claim:
+    async def claim(
+        self, session_id: str, answer_id: str, *, task: str = "", ref: str | None = None
+    ) -> Claim:
         """See `Streams`."""
-        token, next_seq = await _bounded(
+        keys = [_claim_key(answer_id), _session_key(session_id), _LEASES]
+        if ref is not None:
+            keys.append(f"hscjit:session:{session_id}:ref:{ref}")
+        token, found = await _bounded(
             self._claim(
-                keys=[_claim_key(answer_id), _session_key(session_id)],
-                args=[answer_id, TTL_S, MAX_ANSWERS],
+                keys=keys, args=[answer_id, TTL_S, MAX_ANSWERS, session_id, task, _LEASE_MS]
             )
         )
-        return Claim(answer_id, int(token), int(next_seq))
+        if not token:
+            raise AlreadyAsked(_text(found))
+        return Claim(answer_id, int(token), int(found))
 
-    async def append(self, claim: Claim, seq: int, frame: str) -> None:
+    async def append(self, claim: Claim, seq: int, frame: str, *, last: bool = False) -> None:
         """See `Streams`; safe to repeat when the outcome is not known."""
         result = await _bounded(
             self._append(
-                keys=[_claim_key(claim.answer_id), _key(claim.answer_id)],
-                args=[claim.token, seq, frame, MAX_FRAMES, TTL_S],
+                keys=[_claim_key(claim.answer_id), _key(claim.answer_id), _LEASES],
+                args=[claim.token, seq, frame, MAX_FRAMES, TTL_S, claim.answer_id, int(last)],
             )
         )
-        if result in {_FENCED, _GAP}:
-            # A gap can only mean that Redis lost what we wrote: this answer can't be continued.
+        if result in {scripts.FENCED, scripts.GAP}:
+            # A gap can only mean that Redis lost what we wrote: whoever takes over goes on there.
             raise Fenced(claim.answer_id)
+
+    async def renew(self, claims: Sequence[Claim]) -> set[str]:
+        """See `Streams`."""
+        return await self._until(claims, _LEASE_MS)
+
+    async def release(self, claims: Sequence[Claim]) -> None:
+        """See `Streams`."""
+        await self._until(claims, 0)
+
+    async def orphans(self, most: int) -> list[Orphan]:
+        """See `Streams`."""
+        taken = await _bounded(self._take(keys=[_LEASES], args=[_LEASE_MS, TTL_S, most, _key("")]))
+        return [
+            Orphan(
+                claim=Claim(_text(answer_id), int(token), int(next_seq)),
+                session_id=_text(session_id),
+                task=_text(task),
+                handed_over=bool(handed_over),
+                stuck=int(stuck),
+            )
+            for answer_id, session_id, task, token, next_seq, handed_over, stuck in taken
+        ]
+
+    async def newest(self, answer_id: str) -> tuple[int, bool]:
+        """See `Streams`."""
+        seq, ended = await _bounded(self._redis.hmget(_claim_key(answer_id), "seq", "ended"))
+        return int(seq or 0), bool(ended)
+
+    async def _until(self, claims: Sequence[Claim], lease_ms: int) -> set[str]:
+        """Set how long claims hold from now; returns the answers claimed by somebody else."""
+        if not claims:
+            return set()
+        held = [part for claim in claims for part in (claim.answer_id, claim.token)]
+        lost = await _bounded(self._lease(keys=[_LEASES], args=[lease_ms, TTL_S, _key(""), *held]))
+        return {_text(answer_id) for answer_id in lost}
 
     async def answers_of(self, session_id: str) -> list[str]:
         """See `Streams`."""
-        found = await _bounded(self._redis.lrange(_session_key(session_id), 0, -1))
-        return [_text(answer_id) for answer_id in found]
+        listed = await _bounded(self._redis.lrange(_session_key(session_id), 0, -1))
+        ids = [_text(answer_id) for answer_id in listed]
+        pipe = self._redis.pipeline(transaction=False)
+        for answer_id in ids:  # the list lives as long as the session is used, its answers don't
+            pipe.exists(_claim_key(answer_id))
+        there = await _bounded(pipe.execute()) if ids else ()
+        return [answer_id for answer_id, kept in zip(ids, there, strict=True) if kept]
 
     async def follow(
         self, answer_id: str, after: int, *, live: bool
@@ -116,6 +152,8 @@ class RedisStreams:
                 if follower.behind:
                     follower.behind = False
                     for seq, frame in await self._range(answer_id, after):
+                        if seq != after + 1:
+                            raise HistoryGone(answer_id)
                         yield seq, frame
                         after = seq
                     if not live:
@@ -211,7 +249,9 @@ async def _bounded(work: Awaitable[T]) -> T:
     try:
         async with asyncio.timeout(TIMEOUT_S):
             return await work
-    except ResponseError:
+    except ResponseError as e:
+        if str(e).startswith(_AWAY):
+            raise StreamsDown(f"redis-queue refuses: {e}") from e
         raise
     except (RedisError, OSError, TimeoutError) as e:
         raise StreamsDown(f"redis-queue does not answer ({type(e).__name__})") from e

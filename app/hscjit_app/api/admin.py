@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
 from hscjit_app.deps import ServicesDep, admin
+from hscjit_app.pods import Topic
 
 router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(admin)])
 
@@ -28,8 +29,9 @@ class Warmed(BaseModel):
 async def warm(
     services: ServicesDep, limit: Annotated[int, Query(ge=1, le=10_000)] = 1000
 ) -> Warmed:
-    """Read the catalogue again and have the manuals of its first products fetched."""
+    """Read the catalogue again, on every pod, and have its first products' manuals fetched."""
     await services.catalog.refresh(always=True)
+    await services.pods.tell(Topic.CATALOG)
     found = [p for p in services.catalog.current.products.values() if p.manual_url is not None]
     gate = asyncio.Semaphore(AT_ONCE)
 

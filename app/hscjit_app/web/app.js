@@ -38,6 +38,7 @@ connection.addEventListener("state", ({ detail }) => {
 
 connection.addEventListener("frame", ({ detail: frame }) => {
   if (frame.type === "prediction") combobox.offer(frame.content, frame.data);
+  else if (frame.type === "resync_required") log.resync(frame.id);
   else if (frame.id) log.show(frame);
   else if (frame.type === "error") problem(explain(frame), frame.retry_after ?? 8);
   refresh();

@@ -36,9 +36,20 @@ export class Log extends EventTarget {
     this.#root.replaceChildren();
   }
 
-  /** Show one durable frame. */
+  /** Forget answers that did not end (or the one named): what is still kept comes again. */
+  resync(id) {
+    for (const [known, turn] of this.#turns) {
+      if (id ? known === id : !turn.ended) {
+        turn.article.remove();
+        this.#turns.delete(known);
+      }
+    }
+  }
+
+  /** Show one durable frame; an answer that comes again from its first frame replaces itself. */
   show(frame) {
-    const turn = this.#turns.get(frame.id) ?? this.#begin(frame.id);
+    const known = this.#turns.get(frame.id);
+    const turn = known && frame.seq !== 1 ? known : this.#begin(frame.id, known);
     switch (frame.type) {
       case "status":
         if (frame.query) turn.asked.textContent = frame.query;
@@ -52,6 +63,7 @@ export class Log extends EventTarget {
         break;
       case "answer_restart":
         turn.text.textContent = "";
+        for (const part of turn.answer.querySelectorAll("ul, .caption")) part.remove();
         break;
       case "context":
         this.#context(turn, frame);
@@ -71,7 +83,7 @@ export class Log extends EventTarget {
     if (this.#stick) this.#scroller.scrollTop = this.#scroller.scrollHeight;
   }
 
-  #begin(id) {
+  #begin(id, replaced) {
     const turn = {
       article: make("article", "turn"),
       asked: make("span"),
@@ -90,7 +102,8 @@ export class Log extends EventTarget {
     turn.answer.setAttribute("aria-busy", "true");
     turn.article.append(question, turn.answer);
     this.#turns.set(id, turn);
-    this.#root.append(turn.article);
+    if (replaced) replaced.article.replaceWith(turn.article);
+    else this.#root.append(turn.article);
     return turn;
   }
 

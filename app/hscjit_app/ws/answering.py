@@ -1,79 +1,36 @@
-"""How does a question become an answer? Written to its stream, whoever is listening or not."""
+"""Who writes which answer? Each is written to its stream, whoever is listening or not, by the pod
+that was asked, or by another one when that pod dies or leaves."""
 
 import asyncio
+import contextlib
 import secrets
 import time
-from dataclasses import dataclass
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from hscjit_app import metrics
-from hscjit_app.answers import extractive
-from hscjit_app.answers.stream import Claim, Fenced, StreamsDown
-from hscjit_app.catalog import views
-from hscjit_app.catalog.products import Product
-from hscjit_app.conversations.service import Turn
-from hscjit_app.deps import Services
-from hscjit_app.errors import AppError, ManualUnavailable, TooFast, Unavailable
-from hscjit_app.sessions import Session
-from hscjit_app.ws.protocol import (
-    AnswerChunk,
-    AnswerDone,
-    AnswerFrame,
-    Context,
-    Error,
-    SourceOut,
-    Status,
+from hscjit_app.answers.stream import (
+    AlreadyAsked,
+    Claim,
+    Fenced,
+    HistoryGone,
+    Orphan,
+    StreamsDown,
 )
+from hscjit_app.deps import Services
+from hscjit_app.errors import TooFast, Unavailable
+from hscjit_app.pods import Topic
+from hscjit_app.ws.protocol import Error
+from hscjit_app.ws.writing import Question, Said, Writer, Writing, interrupted
 
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 64
 """Answers written by one process at the same time; more are asked to come back."""
-MANUAL_WAIT_S = 30.0
-"""How long a question waits for its manual."""
-HOPELESS_WAIT_S = 2.0
-"""How long it waits while the queue that would fetch it is away."""
-APPEND_PATIENCE_S = 5.0
-"""How long a frame is tried again while Redis restarts."""
-STORE_S = 2.0
-"""How long the end of an answer waits for its being stored; it was read already."""
-PASSAGES = 5
-
-
-@dataclass(frozen=True)
-class Question:
-    """What was asked, by whom, about what."""
-
-    owner: Session
-    text: str
-    product: Product
-
-
-class Writer:
-    """Numbers the frames of one answer and appends them."""
-
-    def __init__(self, services: Services, claim: Claim) -> None:
-        self._streams = services.streams
-        self._claim = claim
-        self._seq = claim.next_seq
-
-    async def add(self, frame: AnswerFrame) -> None:
-        """Append a frame; outlasts a short loss of Redis. Raises Fenced, StreamsDown."""
-        numbered = frame.model_copy(update={"id": self._claim.answer_id, "seq": self._seq})
-        text = numbered.encode()
-        give_up = time.monotonic() + APPEND_PATIENCE_S
-        while True:
-            try:
-                await self._streams.append(self._claim, self._seq, text)
-            except StreamsDown:
-                if time.monotonic() > give_up:
-                    raise
-                await asyncio.sleep(0.2)
-            else:
-                self._seq += 1
-                return
+PERIOD_S = 1.0
+"""How often leases are renewed and orphans looked for: three times in a lease."""
+MOST_STUCK = 5
+"""An answer taken over so often without a single frame more is given up: it may kill its pods."""
 
 
 class Answering:
@@ -81,23 +38,52 @@ class Answering:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Claim] = {}
+        self._look = asyncio.Event()
+        services.pods.on(Topic.ANSWERS, self.look)
 
     async def begin(self, question: Question) -> str:
-        """Accept a question; returns the answer's id. Raises `TooFast`, `Unavailable`."""
-        if self._services.draining:
-            raise Unavailable("This pod is about to stop, please reconnect", retry_after=1)
+        """Accept a question; returns its answer's id. Raises `TooFast`, `Unavailable`.
+
+        A question asked before by the same `ref` gets the answer it got then. While draining, the
+        question is accepted for another pod.
+        """
+        draining = self._services.draining
         if len(self._tasks) >= AT_ONCE:
             raise TooFast("Many questions are being answered, yours must wait", retry_after=2)
-        answer_id = _timed_id()
         try:
-            claim = await self._services.streams.claim(question.owner.id, answer_id)
+            claim = await self._services.streams.claim(
+                question.owner.id, _timed_id(), task=question.as_task(), ref=question.ref
+            )
+        except AlreadyAsked as e:
+            return e.answer_id
         except StreamsDown as e:
             raise Unavailable("Answers can't be sent right now", retry_after=5) from e
-        task = asyncio.create_task(self._write(Writer(self._services, claim), answer_id, question))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return answer_id
+        if not draining:
+            self._start(claim, question, Said())
+        elif claim.shared:
+            await self._let_go([claim])
+        else:
+            raise Unavailable("This pod is about to stop", code="moving", retry_after=1)
+        return claim.answer_id
+
+    async def run(self) -> None:
+        """Hold the claims of this pod and take over those of dead ones, until cancelled."""
+        while True:
+            try:
+                await self._hold_claims()
+                if not self._services.draining:
+                    await self._take_over()
+            except StreamsDown:
+                log.debug("Leases can't be looked at")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PERIOD_S):
+                    await self._look.wait()
+            self._look.clear()
+
+    async def look(self) -> None:
+        """Look for orphans now."""
+        self._look.set()
 
     async def finish(self, within_s: float) -> int:
         """Let running answers end; returns how many did not in time."""
@@ -105,14 +91,76 @@ class Answering:
             await asyncio.wait(self._tasks, timeout=within_s)
         return len(self._tasks)
 
+    async def hand_over(self) -> int:
+        """Stop writing and let other pods go on at once; returns how many answers they get."""
+        leaving = {task: claim for task, claim in self._tasks.items() if claim.shared}
+        for task in leaving:
+            task.cancel()
+        await asyncio.gather(*leaving, return_exceptions=True)
+        await self._let_go(list(leaving.values()))
+        return len(leaving)
+
     def stop(self) -> None:
         """Cancel what still runs."""
         for task in self._tasks:
             task.cancel()
 
-    async def _write(self, writer: Writer, answer_id: str, question: Question) -> None:
+    async def _let_go(self, claims: list[Claim]) -> None:
+        if not claims:
+            return
+        try:
+            await self._services.streams.release(claims)
+        except StreamsDown:
+            log.warning("Answers can't be handed over: they wait for the end of their lease")
+        else:
+            await self._services.pods.tell(Topic.ANSWERS)
+
+    async def _hold_claims(self) -> None:
+        lost = await self._services.streams.renew(list(self._tasks.values()))
+        for task, claim in self._tasks.items():
+            if claim.answer_id in lost:
+                task.cancel()
+
+    async def _take_over(self) -> None:
+        for orphan in await self._services.streams.orphans(AT_ONCE - len(self._tasks)):
+            why = "handed over" if orphan.handed_over else "died"
+            metrics.ANSWERS_TAKEN_OVER.labels(why).inc()
+            log.info(
+                "Took over an answer",
+                answer_id=orphan.claim.answer_id,
+                reason=why,
+                next_seq=orphan.claim.next_seq,
+            )
+            await self._go_on(orphan)
+
+    async def _go_on(self, orphan: Orphan) -> None:
+        claim = orphan.claim
+        frames: list[str] = []
+        try:
+            question = Question.of_task(self._services.signer.of(orphan.session_id), orphan.task)
+            async for _, frame in self._services.streams.follow(claim.answer_id, 0, live=False):
+                frames.append(frame)
+        except (HistoryGone, ValueError, TypeError):
+            question = None  # what was said can't be known, nor what was asked: by no version of us
+        if question is None or orphan.stuck >= MOST_STUCK:
+            end = interrupted()
+            log.warning("Gave an answer up", answer_id=claim.answer_id, stuck=orphan.stuck)
+            error = Error(code=end.code, message=end.message, retry_after=end.retry_after)
+            with contextlib.suppress(Fenced):
+                await Writer(self._services, claim).add(error, last=True)
+            return
+        self._start(claim, question, Said.of(frames))
+
+    def _start(self, claim: Claim, question: Question, said: Said) -> None:
+        task = asyncio.create_task(self._write(claim, question, said))
+        self._tasks[task] = claim
+        task.add_done_callback(self._tasks.pop)
+
+    async def _write(self, claim: Claim, question: Question, said: Said) -> None:
         structlog.contextvars.bind_contextvars(
-            answer_id=answer_id, product_id=question.product.id, session_id=question.owner.id
+            answer_id=claim.answer_id,
+            product_id=question.product_id,
+            session_id=question.owner.id,
         )
         with (
             metrics.INFLIGHT.track_inprogress(),
@@ -120,81 +168,10 @@ class Answering:
             metrics.ANSWER_GENERATION.time(),
         ):
             try:
-                await self._answer(writer, answer_id, question)
+                await Writing(self._services, claim, question, said).run()
             except (Fenced, StreamsDown) as e:
-                log.warning("Answer can't be continued", reason=type(e).__name__)
-
-    async def _answer(self, writer: Writer, answer_id: str, question: Question) -> None:
-        product = question.product
-        await writer.add(
-            Status(
-                state="accepted",
-                message=f"Looking into the manual of the {product.name}",
-                query=question.text,
-                product=views.product(product),
-            )
-        )
-        try:
-            answer = await self._read(writer, question)
-        except AppError as e:
-            log.info("Could not answer", reason=e.code)
-            await writer.add(Error(code=e.code, message=e.message, retry_after=e.retry_after))
-            return
-        except (SQLAlchemyError, OSError) as e:
-            log.warning("Could not answer", reason=type(e).__name__)
-            message = "The database is away; predictions go on, answers come back with it"
-            await writer.add(Error(code="unavailable", message=message, retry_after=5))
-            return
-        except (Fenced, StreamsDown):
-            raise
-        except Exception:  # a bug must not leave a customer waiting for ever
-            log.exception("Answering failed")
-            await writer.add(Error(code="internal", message="Something went wrong on our side"))
-            return
-        for chunk in answer.chunks():
-            await writer.add(AnswerChunk(content=chunk))
-        await writer.add(
-            Context(
-                brand=views.brand(product),
-                related_items=views.related(product, self._services.catalog.current),
-                sources=[SourceOut(title=s.title, url=s.url, page=s.page) for s in answer.sources],
-            )
-        )
-        await self._store(answer_id, question, answer)
-        await writer.add(AnswerDone())
-        log.info("Answered", sources=len(answer.sources), characters=len(answer.text))
-
-    async def _read(self, writer: Writer, question: Question) -> extractive.Answer:
-        """Have the manual there, search it, and answer from it."""
-        manuals = self._services.manuals
-        product = question.product
-        state = await manuals.ensure_manual(product.id)
-        if state.status == "fetching":
-            await writer.add(Status(state="fetching", message="Fetching the manual…"))
-            hopeless = not self._services.dependencies.up("redis_queue")
-            wait_s = HOPELESS_WAIT_S if hopeless else MANUAL_WAIT_S
-            state = await manuals.ensure_manual(product.id, wait_s=wait_s)
-        if state.status == "fetching":
-            raise ManualUnavailable("The manual is still on its way", retry_after=10)
-        if state.status != "ready":
-            raise ManualUnavailable(state.message)
-        await writer.add(Status(state="reading", message="Reading the manual…"))
-        passages = await manuals.search(product.id, question.text, k=PASSAGES)
-        return extractive.answer(question.text, passages, product.name)
-
-    async def _store(self, answer_id: str, question: Question, answer: extractive.Answer) -> None:
-        turn = Turn(
-            question=question.text,
-            answer_id=answer_id,
-            answer=answer.text,
-            product_id=question.product.id,
-            sources=[(s.title, s.url, s.page) for s in answer.sources],
-        )
-        try:
-            async with asyncio.timeout(STORE_S):
-                await self._services.conversations.store(question.owner, turn)
-        except (SQLAlchemyError, OSError, TimeoutError) as e:
-            log.warning("Answer was given but can't be stored", reason=type(e).__name__)
+                # Whoever finds its lease over goes on; that may be this pod.
+                log.warning("Left an answer to others", reason=type(e).__name__)
 
 
 def _timed_id() -> str:

@@ -1,10 +1,9 @@
-"""One customer on one socket: reads messages, answers keystrokes, follows answers."""
+"""One customer on one socket: reads messages, answers keystrokes, takes questions."""
 
 import asyncio
 import contextlib
 import time
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -13,20 +12,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from hscjit_app import metrics
-from hscjit_app.answers.stream import StreamsDown
 from hscjit_app.catalog import views
 from hscjit_app.catalog.products import Product
 from hscjit_app.deps import Services
 from hscjit_app.errors import AppError, BadRequest, TooFast
 from hscjit_app.sessions import Session
 from hscjit_app.ws import limits
-from hscjit_app.ws.answering import MANUAL_WAIT_S, Answering, Question
+from hscjit_app.ws.answering import Answering
+from hscjit_app.ws.following import Following
 from hscjit_app.ws.protocol import (
     CLIENT_MESSAGE,
     CLOSE_IDLE,
     CLOSE_MOVING,
     CLOSE_POLICY,
-    LAST_FRAMES,
     MAX_MESSAGE_BYTES,
     Error,
     Hello,
@@ -37,14 +35,10 @@ from hscjit_app.ws.protocol import (
     Typing,
     Welcome,
 )
-from hscjit_app.ws.sending import SendQueue, Stalled
+from hscjit_app.ws.sending import SendQueue
+from hscjit_app.ws.writing import Question
 
 log = structlog.get_logger(__name__)
-
-SILENCE_S = MANUAL_WAIT_S + 10.0
-"""No writer is silent for so long: its process died, or Redis lost its frames."""
-FOLLOW_PATIENCE_S = 15.0
-"""How long a broken stream is tried again before the customer is told."""
 
 
 class Conversation:
@@ -71,12 +65,11 @@ class Conversation:
         self._locked: str | None = None
         self._last: str | None = None
         self._typed: tuple[str, float] | None = None
-        # Answers are sent one after the other, so that one `last_id` says how far a client got.
-        self._to_follow: deque[tuple[str, int]] = deque()
-        self._follower: asyncio.Task[None] | None = None
+        self._following = Following(services, self._queue, self._stalled, clock)
         self._beside: set[asyncio.Task[None]] = set()
         self._asking = asyncio.Lock()
-        self._unanswered = 0
+        self._beginning = 0
+        self._greeted = False
         self._heard_at = now
         self._reader: asyncio.Task[object] | None = None
         self._idle: asyncio.TimerHandle | None = None
@@ -98,25 +91,34 @@ class Conversation:
             if self._idle is not None:
                 self._idle.cancel()
             self._queue.stop()
+            self._following.stop()
             for task in self._beside:
                 task.cancel()
 
-    def move(self) -> None:
-        """Tell the customer to reconnect elsewhere, once the answers under way are out."""
+    def move(self, at_once: asyncio.Event) -> None:
+        """Tell the customer to reconnect elsewhere, when the answers under way are out or
+        `at_once` is set: then another pod goes on with them."""
         if not self._moving:
             self._moving = True
-            self._hold(self._move())
+            self._hold(self._move(at_once))
 
-    async def _move(self) -> None:
-        async with self._asking:
-            if self._follower is not None:
-                await asyncio.wait([self._follower])
+    async def _move(self, at_once: asyncio.Event) -> None:
+        waiting = [asyncio.create_task(at_once.wait()), asyncio.create_task(self._all_sent())]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
         frame = Status(state="moving", message="This server is being replaced, please reconnect")
         self._queue.offer(frame.model_dump_json(exclude_none=True, exclude={"id", "seq"}))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.5):
                 await self._queue.flush()
         self._end(CLOSE_MOVING, "moving")
+
+    async def _all_sent(self) -> None:
+        async with self._asking:
+            await self._following.ended()
 
     async def _read(self) -> None:
         while True:
@@ -173,7 +175,7 @@ class Conversation:
             )
 
     def _hear_question(self, message: Query | LockAndQuery) -> None:
-        if self._unanswered >= limits.ANSWERS_AT_ONCE:
+        if self._following.unfinished + self._beginning >= limits.ANSWERS_AT_ONCE:
             raise TooFast("Wait for the answers under way", code="busy", retry_after=1)
         if wait := self._questions.take(self._session.id, self._heard_at):
             raise TooFast("Too many questions", retry_after=round(wait, 2))
@@ -182,8 +184,9 @@ class Conversation:
             self._locked = product.id
         self._last = product.id
         log.info("Asked", product_id=product.id, confidence=confidence)
-        self._unanswered += 1
-        self._hold(self._ask(Question(self._session, message.query, product)))
+        self._greeted = True
+        self._beginning += 1
+        self._hold(self._ask(Question(self._session, message.query, product.id, message.ref)))
 
     def _product(self, message: Query | LockAndQuery) -> tuple[Product, float]:
         """Return what the question is about, and how sure we are of that."""
@@ -204,90 +207,36 @@ class Conversation:
             try:
                 answer_id = await self._answering.begin(question)
             except AppError as e:
-                self._unanswered -= 1
                 self._refuse(e, counted=False)
             else:
-                self._follow(answer_id, after=0)
+                self._following.add(answer_id)
+            finally:
+                self._beginning -= 1
 
     def _hear_hello(self, message: Hello) -> None:
+        if self._greeted:
+            raise BadRequest("Found a hello in the middle of a conversation")
+        self._greeted = True
         resumed = self._services.signer.check(message.session)
-        if resumed is not None:
-            self._session = resumed
-            self._hold(self._resume(resumed, message.last_id))
+        self._session = resumed or self._session
         structlog.contextvars.bind_contextvars(session_id=self._session.id)
         self._queue.offer(
             Welcome(session=self._session.secret, resumed=resumed is not None).encode()
         )
+        if resumed is not None:
+            self._hold(self._resume(resumed, message.last_id))
+        elif message.session is not None:
+            self._hold(self._following.resync("session"))
 
     async def _resume(self, session: Session, last_id: str | None) -> None:
-        """Send everything after `last_id` again, in order; an unfinished answer is followed."""
         async with self._asking:
-            try:
-                kept = await self._services.streams.answers_of(session.id)
-            except StreamsDown:
-                kept = []
-            last_answer, _, seq = (last_id or "").partition(".")
-            if last_answer in kept:
-                kept = kept[kept.index(last_answer) :]
-            else:  # it is not kept any more; ids begin with their time
-                kept = [answer_id for answer_id in kept if answer_id > last_answer]
-            for answer_id in kept:
-                self._unanswered += 1
-                self._follow(answer_id, after=int(seq) if answer_id == last_answer else 0)
+            await self._following.resume(session, last_id)
             with contextlib.suppress(SQLAlchemyError, OSError):
                 last = await self._services.conversations.last_product(session)
                 self._last = self._last or last
 
-    def _follow(self, answer_id: str, after: int) -> None:
-        self._to_follow.append((answer_id, after))
-        if self._follower is None:
-            self._follower = self._hold(self._follow_all())
-
-    async def _follow_all(self) -> None:
-        try:
-            while self._to_follow:
-                await self._pump(*self._to_follow.popleft())
-                self._unanswered -= 1
-        except Stalled:
-            self._end(CLOSE_POLICY, "reading too slowly")
-        finally:
-            self._follower = None
-
-    async def _pump(self, answer_id: str, after: int) -> None:
-        """Send an answer's frames up to its last one; raises `Stalled`."""
-        broken_at: float | None = None
-        while True:
-            try:
-                async with contextlib.aclosing(self._frames(answer_id, after)) as frames_now:
-                    async for seq, frame in frames_now:
-                        after, broken_at = seq, None
-                        await self._queue.put(frame)
-                        if is_last(frame):
-                            return
-            except StreamsDown:
-                broken_at = broken_at or self._clock()
-                if self._clock() - broken_at > FOLLOW_PATIENCE_S:
-                    break
-                await asyncio.sleep(0.3)
-            except TimeoutError:
-                break
-            else:
-                return  # the stream is gone
-        message = "The answer was interrupted, please ask again"
-        error = Error(code="interrupted", message=message, retry_after=1, id=answer_id)
-        await self._queue.put(error.encode())
-
-    async def _frames(self, answer_id: str, after: int) -> AsyncGenerator[tuple[int, str], None]:
-        """Yield frames as they come; raises TimeoutError when nobody seems to write any more."""
-        async with contextlib.aclosing(
-            self._services.streams.follow(answer_id, after, live=True)
-        ) as followed:
-            while True:
-                async with asyncio.timeout(SILENCE_S):
-                    found = await anext(followed, None)
-                if found is None:
-                    return
-                yield found
+    def _stalled(self) -> None:
+        self._end(CLOSE_POLICY, "reading too slowly")
 
     def _refuse(self, error: AppError, *, counted: bool = True) -> None:
         """Say no; the socket stays open unless there was too much to say no to."""
@@ -298,7 +247,7 @@ class Conversation:
 
     def _check_idle(self) -> None:
         left = self._heard_at + limits.IDLE_S - self._clock()
-        if left <= 0 and self._follower is None:
+        if left <= 0 and not self._following.active:
             self._end(CLOSE_IDLE, "idle")
             return
         # One timer, looked at rarely: moving it with each keystroke would cost more than this.
@@ -321,11 +270,6 @@ class Conversation:
         self._beside.add(task)
         task.add_done_callback(self._beside.discard)
         return task
-
-
-def is_last(frame: str) -> bool:
-    """True for the frame that ends an answer; quotes inside its text are escaped, so this is it."""
-    return any(f'"type":"{name}"' in frame for name in LAST_FRAMES)
 
 
 def _explain(error: ValidationError) -> str:

@@ -5,8 +5,8 @@ A frame with an `id` and a `seq` belongs to an answer and is durable: whoever re
 last such frame received; `seq` counts from 1 without gaps. The other frames are of the moment.
 
     client: hello, typing, query, lock_and_query
-    server: welcome, prediction, status*, answer_chunk*, answer_restart*, context*, answer_done*,
-            error(*)                                    (* = durable; error when it ends an answer)
+    server: welcome, resync_required, prediction, status*, answer_chunk*, answer_restart*, context*,
+            answer_done*, error(*)                      (* = durable; error when it ends an answer)
 """
 
 from typing import Annotated, Literal
@@ -21,6 +21,7 @@ MAX_MESSAGE_BYTES = 16 * 1024
 """A larger message is answered with an error; beyond four times that the connection ends."""
 MAX_QUESTION = 2000
 MAX_ID = 200
+REF = r"^[0-9A-Za-z_-]{1,64}$"
 
 CLOSE_MOVING = 1012
 """Service restart: reconnect at once, another pod answers."""
@@ -36,7 +37,7 @@ class _In(BaseModel):
 
 
 class Hello(_In):
-    """Opens or resumes a conversation."""
+    """Opens or resumes a conversation; once a socket, before any question."""
 
     type: Literal["hello"]
     version: Literal[1]
@@ -60,6 +61,9 @@ class Query(_In):
     type: Literal["query"]
     query: str = Field(min_length=1, max_length=MAX_QUESTION)
     product_id: str | None = Field(default=None, min_length=1, max_length=MAX_ID)
+    ref: str | None = Field(default=None, pattern=REF)
+    """The client's own name for this question, new for each. Who does not know whether a question
+    arrived sends it again with the same one: it is answered once."""
 
 
 class LockAndQuery(_In):
@@ -68,6 +72,8 @@ class LockAndQuery(_In):
     type: Literal["lock_and_query"]
     product_id: str = Field(min_length=1, max_length=MAX_ID)
     query: str = Field(min_length=1, max_length=MAX_QUESTION)
+    ref: str | None = Field(default=None, pattern=REF)
+    """See `query`."""
 
 
 ClientMessage = Annotated[Hello | Typing | Query | LockAndQuery, Field(discriminator="type")]
@@ -108,6 +114,19 @@ class Welcome(_Out):
     """False = this is a new conversation (also when the session offered was not valid)."""
 
 
+class ResyncRequired(_Out):
+    """What the client has and what is kept don't meet: forget the answer `id` (without `id`: every
+    answer that did not end). What is still kept comes again, from its first frame."""
+
+    type: Literal["resync_required"] = "resync_required"
+    reason: Literal["history_gone", "ahead", "session", "unavailable"]
+    """history_gone: too old, or too much was said since; ahead: nobody was ever given this
+    `last_id`, or its frame was lost with a store; session: it opens nothing here, a new one was
+    begun; unavailable: the store is away, and nothing comes again."""
+    message: str
+    id: str | None = None
+
+
 class Prediction(_Out):
     """Who may be meant by `content`, best first."""
 
@@ -124,6 +143,8 @@ class Status(_Durable):
     message: str
     query: str | None = None
     """With `accepted`: the question, so that a page that was reloaded can show it."""
+    ref: str | None = None
+    """With `accepted`: the question's, if it had one."""
     product: ProductOut | None = None
 
 

@@ -6,7 +6,7 @@ import pytest
 from tests.unit.app import asgi
 
 from hscjit_app import metrics
-from hscjit_app.ws import conversation, limits
+from hscjit_app.ws import following, limits
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -117,7 +117,7 @@ async def test_a_drain_finishes_answers_tells_sockets_to_move_and_takes_no_quest
 
 async def test_an_answer_nobody_writes_any_more_ends_with_an_error(own_app, monkeypatch):
     """Its pod was killed: whoever resumes elsewhere is told, and not left waiting."""
-    monkeypatch.setattr(conversation, "SILENCE_S", 0.1)
+    monkeypatch.setattr(following, "SILENCE_S", 0.1)
     services = own_app.state["services"]
     session = services.signer.new()
     claim = await services.streams.claim(session.id, "a1")

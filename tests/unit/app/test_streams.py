@@ -81,7 +81,7 @@ async def test_a_session_keeps_its_newest_answers_in_order():
 class Away:
     """Redis while it does not answer."""
 
-    async def claim(self, *_):
+    async def claim(self, *_, **__):
         raise StreamsDown
 
     append = answers_of = claim

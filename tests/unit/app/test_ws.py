@@ -111,29 +111,99 @@ async def test_a_reload_without_last_id_gets_the_whole_conversation_in_order(app
     assert again == first + second
 
 
-async def test_a_last_id_no_longer_kept_repeats_nothing_older(app):
+LAST_IDS = {
+    "of nobody yet": (f"{'f' * 32}.7", "ahead"),
+    "of long ago": (f"{'0' * 32}.7", "history_gone"),
+    "no id of ours": ("zebra.7", "history_gone"),
+}
+
+
+@pytest.mark.parametrize(("last_id", "reason"), LAST_IDS.values(), ids=LAST_IDS)
+async def test_who_has_what_is_not_kept_is_told_and_gets_what_is(app, last_id, reason):
     async with app.socket() as socket:
         socket.send(HELLO)
         session = (await socket.receive("welcome"))["session"]
         socket.send(ASK)
-        await socket.until("answer_done", "error")
+        first = await socket.until("answer_done", "error")
 
     async with app.socket() as socket:
-        socket.send({**HELLO, "session": session, "last_id": f"{'f' * 32}.7"})
-        await socket.receive("welcome")
-        socket.send({"type": "typing", "content": "moog"})
-        following = await socket.receive()
+        socket.send({**HELLO, "session": session, "last_id": last_id})
+        welcome, told, *again = await socket.until("answer_done", "error")
 
-    assert following["type"] == "prediction"
+    assert welcome["resumed"] is True
+    assert (told["type"], told["reason"]) == ("resync_required", reason)
+    assert "id" not in told
+    assert again == first
+
+
+async def test_a_frame_that_was_never_sent_makes_its_answer_come_again(app):
+    async with app.socket() as socket:
+        socket.send(HELLO)
+        session = (await socket.receive("welcome"))["session"]
+        socket.send(ASK)
+        first = await socket.until("answer_done", "error")
+
+    async with app.socket() as socket:
+        socket.send({**HELLO, "session": session, "last_id": f"{first[0]['id']}.999"})
+        _, told, *again = await socket.until("answer_done", "error")
+
+    assert (told["reason"], told["id"]) == ("ahead", first[0]["id"])
+    assert again == first
+
+
+async def test_who_has_everything_gets_nothing_again_and_goes_on(app):
+    async with app.socket() as socket:
+        socket.send(HELLO)
+        session = (await socket.receive("welcome"))["session"]
+        socket.send(ASK)
+        first = await socket.until("answer_done", "error")
+
+    async with app.socket() as socket:
+        last_id = f"{first[-1]['id']}.{first[-1]['seq']}"
+        socket.send({**HELLO, "session": session, "last_id": last_id})
+        await socket.receive("welcome")
+        socket.send(ASK)
+        second = await socket.until("answer_done", "error")
+
+    assert {f["id"] for f in second}.isdisjoint({first[0]["id"]})
+    assert [f["seq"] for f in second] == list(range(1, len(second) + 1))
+
+
+async def test_a_question_sent_again_under_its_name_is_answered_once(app):
+    async with app.socket() as socket:
+        socket.send(HELLO)
+        session = (await socket.receive("welcome"))["session"]
+        socket.send({**ASK, "ref": "q1"})
+        socket.send({**ASK, "ref": "q1"})
+        socket.send({**ASK, "ref": "q2"})
+        frames = await socket.until("answer_done") + await socket.until("answer_done")
+
+    async with app.socket() as socket:
+        socket.send({**HELLO, "session": session})
+        await socket.receive("welcome")
+        again = await socket.until("answer_done") + await socket.until("answer_done")
+
+    assert [f["ref"] for f in frames if f.get("state") == "accepted"] == ["q1", "q2"]
+    assert again == frames
 
 
 async def test_a_strangers_session_opens_a_new_conversation(app):
     async with app.socket() as socket:
         socket.send({**HELLO, "session": f"{'0' * 32}.{'0' * 64}"})
-        welcome = await socket.receive()
+        welcome, told = await socket.receive(), await socket.receive()
 
     assert welcome["resumed"] is False
     assert welcome["session"] != f"{'0' * 32}.{'0' * 64}"
+    assert (told["type"], told["reason"]) == ("resync_required", "session")
+
+
+async def test_a_second_hello_is_refused(app):
+    async with app.socket() as socket:
+        socket.send(HELLO)
+        socket.send(HELLO)
+        frames = [await socket.receive(), await socket.receive()]
+
+    assert [f["type"] for f in frames] == ["welcome", "error"]
 
 
 MALFORMED = {
