@@ -167,16 +167,16 @@ class Client:
         await self.close()
 
     async def _open(self) -> None:
-        url = next(self._urls)
-        self._socket = await connect(
-            url, compression=None, max_size=4 * MAX_MESSAGE_BYTES, open_timeout=5
+        socket = await connect(
+            next(self._urls), compression=None, max_size=4 * MAX_MESSAGE_BYTES, open_timeout=5
         )
+        self._socket = socket
         hello: Frame = {"type": "hello", "version": VERSION}
         if self.session is not None:
             hello["session"] = self.session
         if self.last_id is not None:
             hello["last_id"] = self.last_id
-        await self._send(hello)
+        await socket.send(json.dumps(hello))  # here a loss is the caller's to mend
         frame = await self._receive()
         while frame["type"] != "welcome":
             _raise_refusal(frame)

@@ -110,7 +110,7 @@ class Pods:
             topic = Topic(topic)
         except (ValueError, TypeError):
             return
-        if who == self._me:
+        if who == self._me or not isinstance(who, str):
             return
         if topic is Topic.LEAVING:
             self._heard.pop(who, None)

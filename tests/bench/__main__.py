@@ -11,7 +11,9 @@ HARNESS = {"__main__", "pairs"}
 
 def main(names: list[str]) -> int:
     """Run benches by name and say how many goals were missed."""
-    known = sorted({m.name for m in pkgutil.iter_modules(tests.bench.__path__)} - HARNESS)
+    known = sorted(
+        {m.name for m in pkgutil.iter_modules(tests.bench.__path__) if not m.ispkg} - HARNESS
+    )
     unknown = [name for name in names if name not in known]
     if unknown:
         print(f"no bench is called {', '.join(unknown)}; there are: {', '.join(known)}")

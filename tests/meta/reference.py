@@ -1,5 +1,6 @@
-"""What is there to look up? `python -m tests.meta.reference` writes docs/reference.md."""
+"""What is there to look up? `python -m tests.meta.reference` writes it into docs/."""
 
+import json
 from pathlib import Path
 from typing import get_args
 
@@ -8,12 +9,14 @@ from pydantic import BaseModel
 
 from hscjit_app import metrics as app_metrics
 from hscjit_app.ws import protocol
+from hscjit_app.ws.schema import schema
 from hscjit_operator import conditions
 from hscjit_operator import metrics as operator_metrics
 from hscjit_operator.decisions import reasons
 from hscjit_operator.model.autopilot import Action
 
 FILE = Path(__file__).parents[2] / "docs" / "reference.md"
+SCHEMA = FILE.with_name("ws-schema.json")
 
 
 def render() -> str:
@@ -60,6 +63,11 @@ def render() -> str:
     )
 
 
+def render_schema() -> str:
+    """Return the wire format as it is served."""
+    return json.dumps(schema(), indent=1) + "\n"
+
+
 def table(left: str, right: str, rows: object) -> list[str]:
     """Return a Markdown table of two columns."""
     assert hasattr(rows, "__iter__")
@@ -100,3 +108,4 @@ def fields(model: type[BaseModel]) -> str:
 
 if __name__ == "__main__":
     FILE.write_text(render())
+    SCHEMA.write_text(render_schema())

@@ -13,6 +13,12 @@ def test_the_reference_is_up_to_date() -> None:
     assert reference.FILE.read_text() == reference.render(), "run python -m tests.meta.reference"
 
 
+def test_the_schema_of_the_protocol_is_the_one_that_is_served() -> None:
+    assert reference.SCHEMA.read_text() == reference.render_schema(), (
+        "run python -m tests.meta.reference"
+    )
+
+
 def test_every_link_in_the_docs_leads_somewhere() -> None:
     dead = [
         f"{page.name}: {target}"

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 
 from hscjit_app.answers import scripts
 from hscjit_app.answers.stream import (
@@ -43,8 +43,8 @@ TIMEOUT_S = 2.0
 
 _LEASES = "hscjit:answers:leases"
 _LEASE_MS = int(LEASE_S * 1000)
-_AWAY = ("OOM", "READONLY", "LOADING", "MISCONF", "MASTERDOWN", "BUSY ")
-"""Refusals by a Redis that can't take anything now, as opposed to a mistake of ours."""
+_REFUSING = ("MISCONF", "MASTERDOWN", "BUSY ")
+"""How a Redis that can't take anything now begins, where redis-py has no class for it."""
 
 
 class RedisStreams:
@@ -249,9 +249,11 @@ async def _bounded(work: Awaitable[T]) -> T:
     try:
         async with asyncio.timeout(TIMEOUT_S):
             return await work
+    except (OutOfMemoryError, ReadOnlyError) as e:
+        raise StreamsDown(f"redis-queue refuses ({type(e).__name__})") from e
     except ResponseError as e:
-        if str(e).startswith(_AWAY):
-            raise StreamsDown(f"redis-queue refuses: {e}") from e
+        if str(e).startswith(_REFUSING):
+            raise StreamsDown(f"redis-queue refuses ({e})") from e
         raise
     except (RedisError, OSError, TimeoutError) as e:
         raise StreamsDown(f"redis-queue does not answer ({type(e).__name__})") from e

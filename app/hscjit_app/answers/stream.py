@@ -19,7 +19,7 @@ TTL_S = 3600
 """How long an answer can be resumed after its last frame."""
 MAX_ANSWERS = 50
 """Answers remembered of one session."""
-LEASE_S = 3.0
+LEASE_S = 2.0
 """How long a claim holds without being renewed: a pod that hangs longer is as good as dead."""
 
 

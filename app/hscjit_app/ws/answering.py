@@ -27,9 +27,9 @@ log = structlog.get_logger(__name__)
 
 AT_ONCE = 64
 """Answers written by one process at the same time; more are asked to come back."""
-PERIOD_S = 1.0
-"""How often leases are renewed and orphans looked for: three times in a lease."""
-MOST_STUCK = 5
+PERIOD_S = 0.5
+"""How often leases are renewed and orphans looked for: four times in a lease."""
+MOST_STUCK = 10
 """An answer taken over so often without a single frame more is given up: it may kill its pods."""
 
 

@@ -82,6 +82,7 @@ async def test_a_pod_told_to_stop_finishes_answers_moves_sockets_and_exits(pod, 
     told = await rest_of(idle)
     async for frame in frames:
         seen.append(frame)
+    await asking.close()
 
     assert second.process.returncode == 0
     assert took < 5
@@ -151,3 +152,52 @@ def test_a_bad_environment_is_one_line_and_exit_2(tmp_path, env):
     assert broken.log.strip() == (
         "HSCJIT_DB_POOL_SIZE: found 'many', expected a whole number, at least 1"
     )
+
+
+async def test_the_answer_of_a_pod_that_was_killed_is_finished_by_another(pod):
+    """No worker runs, so the answer waits for its manual when its pod dies."""
+    first, second = pod("pod-1"), pod("pod-2")
+    eventually(lambda: b"peer_pods 1.0" in first.get("/metrics")[1], within_s=10)
+    client = await Client.connect([second.url, first.url])
+    frames = client.ask(QUESTION, PRODUCT)
+    seen = [await anext(frames), await anext(frames)]
+    second.kill()
+    begun = time.monotonic()
+    taken = 'answers_taken_over_total{why="died"} 1.0'
+    await asyncio.to_thread(
+        eventually, lambda: taken in first.get("/metrics")[1].decode(), within_s=15
+    )
+    took = time.monotonic() - begun
+    assert [f.get("state") for f in seen] == ["accepted", "fetching"]
+    assert took < 10
+
+    second = None
+    first.terminate()  # nobody is there any more: it goes on as long as it may, and lets go
+    third = pod("pod-3")
+    taken = 'answers_taken_over_total{why="handed over"} 1.0'
+    await asyncio.to_thread(
+        eventually, lambda: taken in third.get("/metrics")[1].decode(), within_s=15
+    )
+    await client.close()
+
+
+async def test_a_leaving_pod_hands_its_answers_over_at_once(pod):
+    first, second = pod("pod-1"), pod("pod-2")
+    eventually(lambda: b"peer_pods 1.0" in second.get("/metrics")[1], within_s=10)
+    client = await Client.connect([second.url, first.url])
+    frames = client.ask(QUESTION, PRODUCT)
+    seen = [await anext(frames), await anext(frames)]  # it waits for its manual, without a worker
+    begun = time.monotonic()
+    second.terminate()
+    await asyncio.to_thread(second.process.wait, 6)
+    took = time.monotonic() - begun
+    taken = 'answers_taken_over_total{why="handed over"} 1.0'
+    await asyncio.to_thread(
+        eventually, lambda: taken in first.get("/metrics")[1].decode(), within_s=5
+    )
+    await client.close()
+
+    assert second.process.returncode == 0
+    assert took < 4
+    assert '"handed_over": 1' in second.log
+    assert seen[-1]["state"] == "fetching"

@@ -7,7 +7,15 @@ from redis.asyncio import Redis
 from tests.integration.app import servers
 
 from hscjit_app.answers.redis_stream import RedisStreams
-from hscjit_app.answers.stream import MAX_ANSWERS, TTL_S, Fenced, StreamsDown
+from hscjit_app.answers.stream import (
+    MAX_ANSWERS,
+    MAX_FRAMES,
+    TTL_S,
+    AlreadyAsked,
+    Fenced,
+    HistoryGone,
+    StreamsDown,
+)
 
 
 @pytest.fixture
@@ -142,3 +150,93 @@ async def test_a_redis_that_died_is_said_to_be_down_and_found_again(pods, queue)
 
     assert await take(follower, 2) == [(2, "f2"), (3, "f3")]
     await follower.aclose()
+
+
+async def test_an_answer_without_its_pod_is_taken_over_once_when_its_lease_is_over(pods, queue):
+    dead, living = pods
+    claim = await dead.claim("s", "a1", task="what was asked")
+    await dead.append(claim, 1, "f1")
+    assert await living.orphans(10) == []
+    assert await dead.renew([claim]) == set()
+
+    queue.cli("zadd", "hscjit:answers:leases", "1", "a1")  # time passes
+    (orphan,) = await living.orphans(10)
+    assert (orphan.claim.next_seq, orphan.session_id, orphan.task) == (2, "s", "what was asked")
+    assert (orphan.handed_over, orphan.stuck) == (False, 0)
+    assert await dead.orphans(10) == []
+    assert await dead.renew([claim]) == {"a1"}
+    with pytest.raises(Fenced):
+        await dead.append(claim, 2, "late")
+
+    await living.append(orphan.claim, 2, "f2", last=True)
+    assert await living.newest("a1") == (2, True)
+    assert queue.cli("zcard", "hscjit:answers:leases") == "0"
+
+
+async def test_an_answer_let_go_is_taken_over_at_once_and_one_that_ended_never(pods):
+    leaving, staying = pods
+    ended, open_ = await leaving.claim("s", "a1"), await leaving.claim("s", "a2")
+    await leaving.append(ended, 1, "f1", last=True)
+    await leaving.release([ended, open_])
+    (orphan,) = await staying.orphans(10)
+
+    assert (orphan.claim.answer_id, orphan.handed_over) == ("a2", True)
+
+
+async def test_an_answer_that_kills_its_pods_is_seen_to_be_stuck(pods):
+    one, other = pods
+    claim = await one.claim("s", "a1")
+    stuck = []
+    for _ in range(3):
+        await one.release([claim])
+        (orphan,) = await other.orphans(10)
+        claim = orphan.claim
+        stuck.append(orphan.stuck)
+    await other.append(claim, 1, "f1")
+    await other.release([claim])
+    (orphan,) = await one.orphans(10)
+
+    assert stuck == [0, 1, 2]
+    assert orphan.stuck == 0
+
+
+async def test_no_more_are_taken_over_than_there_is_room_for(pods):
+    one, other = pods
+    await one.release([await one.claim("s", f"a{n}") for n in range(5)])
+
+    assert [len(await other.orphans(3)) for _ in range(3)] == [3, 2, 0]
+
+
+async def test_a_question_named_twice_is_one_whichever_pod_hears_it(pods):
+    one, other = pods
+    await one.claim("s", "a1", ref="q1")
+    with pytest.raises(AlreadyAsked) as known:
+        await other.claim("s", "a2", ref="q1")
+    await other.claim("stranger", "a3", ref="q1")
+
+    assert known.value.answer_id == "a1"
+    assert await one.answers_of("s") == ["a1"]
+
+
+async def test_frames_cut_off_are_history_and_an_answer_that_expired_is_not_listed(pods, queue):
+    streams, _ = pods
+    claim = await streams.claim("s", "a1")
+    for seq in range(1, MAX_FRAMES + 3):
+        await streams.append(claim, seq, "f")
+    with pytest.raises(HistoryGone):
+        await take(streams.follow("a1", 1, live=False), 1)
+    assert await take(streams.follow("a1", 2, live=False), 1) == [(3, "f")]
+
+    await streams.claim("s", "a2")
+    queue.cli("del", "hscjit:answer:a1", "hscjit:answer:a1:claim")  # its time is over
+    assert await streams.answers_of("s") == ["a2"]
+
+
+async def test_a_full_redis_is_one_that_is_away(pods, queue):
+    streams, _ = pods
+    claim = await streams.claim("s", "a1")
+    queue.cli("config", "set", "maxmemory", "1")
+    with pytest.raises(StreamsDown):
+        await streams.append(claim, 1, "f1")
+    queue.cli("config", "set", "maxmemory", "0")
+    await streams.append(claim, 1, "f1")
