@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.cluster.ports import free_ports
 
 ROOT = Path(__file__).parents[3]
-READY_S = 20.0
+READY_S = 60.0
 
 
 class Fleet:
@@ -48,10 +48,12 @@ class Fleet:
             )
 
     async def await_ready(self) -> None:
-        """Wait until all answer."""
+        """Wait until all answer; one that ended by itself is started again, as in a cluster."""
         async with asyncio.timeout(READY_S):
-            for url in self.urls:
+            for n, url in enumerate(self.urls):
                 while not await asyncio.to_thread(_answers, f"{url}/ready"):
+                    if self._processes[n].poll() is not None:
+                        self._processes[n] = self._start(self.ports[n])
                     await asyncio.sleep(0.1)
 
     async def plague(self, every_s: float) -> None:
