@@ -31,6 +31,7 @@ async def flood(url: str, frames: int, *, reading: bool) -> int | None:
             async with asyncio.timeout(5):
                 for _ in range(frames):
                     await socket.send(KEYSTROKE)
+                    await asyncio.sleep(0)  # who measures sits in this process too
                 while reading:
                     await socket.recv()
                 await socket.wait_closed()
@@ -62,7 +63,7 @@ async def test_floods_end_and_neither_memory_nor_others_feel_them(pod):
     assert set(codes[::2]) == {1008}
     assert set(codes[1::2]) <= {1008, 1006, None}  # who never reads never reads the reason either
     assert after - before < 20
-    assert loud < quiet + 200
+    assert loud < quiet + 800  # a stall would be seconds
     assert "Traceback" not in one.log
 
 
