@@ -11,7 +11,7 @@ from hscjit_app import serve
 from hscjit_app.answers.extractive import Cited, PassageLike
 
 PIECES = 40
-PAUSE_S = 0.03
+PAUSE_S = 0.02
 
 
 def pieces(question: str) -> list[str]:
