@@ -8,6 +8,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from hscjit_app.answers.stream import Streams
+from hscjit_app.cache import MultiLayerCache
 from hscjit_app.catalog.store import CatalogStore
 from hscjit_app.conversations.service import Conversations
 from hscjit_app.dependencies import Dependencies
@@ -28,6 +29,7 @@ class Services:
     streams: Streams
     dependencies: Dependencies
     signer: SessionSigner
+    cache: MultiLayerCache
     draining: bool = field(default=False)
     """True once this process was told to go: not ready, takes no new question."""
 

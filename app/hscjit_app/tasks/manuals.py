@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from hscjit_app import broker
 from hscjit_app.broker import celery
+from hscjit_app.cache import keys, outside
 from hscjit_app.manuals import ingest
 from hscjit_app.manuals.fetch import FetchError
 from hscjit_app.manuals.parse import ParseError
@@ -35,4 +36,5 @@ def _fetch(args: dict[str, Any]) -> runner.Done:
     return runner.Done(
         result={"content_hash": found.content_hash, "pages": found.pages},
         store=lambda session: ingest.store(session, wanted, found),
+        after=lambda: outside.invalidate(broker.settings(), [keys.manual(wanted.product_id)]),
     )
