@@ -39,12 +39,28 @@ _JOINED = metrics.CACHE_HITS.labels("joined")
 class _Flight:
     """One look-up under way, and all who wait for it."""
 
-    __slots__ = ("future", "outdated")
+    __slots__ = ("_future", "outdated")
 
     def __init__(self) -> None:
-        self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._future: asyncio.Future[Any] | None = None  # most flights have nobody who waits
         self.outdated = False
         """Invalidated meanwhile: who waits may have it, but nobody keeps it."""
+
+    async def result(self) -> Any:
+        """Wait for its end; who is cancelled meanwhile disturbs no other."""
+        if self._future is None:
+            self._future = asyncio.get_running_loop().create_future()
+        return await asyncio.shield(self._future)
+
+    def land(self, result: Any) -> None:
+        """Tell all who wait, the first time it is called."""
+        if self._future is None or self._future.done():
+            return
+        if isinstance(result, Exception):
+            self._future.set_exception(result)
+            self._future.exception()  # it may be that nobody waits any more
+        else:
+            self._future.set_result(result)
 
 
 class MultiLayerCache:
@@ -73,9 +89,12 @@ class MultiLayerCache:
     async def get(self, key: str, load: Load, space: Space) -> bytes | None:
         """Return the value of a key, loaded if need be; raises what `load` raises."""
         found = self._find(key)
+        if found:
+            self._hits += 1
+            return found
         if found is not None:
             self._hits += 1
-            return found or None
+            return None
         return await self._look(key, load, space)
 
     async def invalidate(self, *keys: str) -> None:
@@ -160,7 +179,7 @@ class MultiLayerCache:
                 return stale
             if flight is None:
                 return await self._lead(key, load, space)
-            result = await asyncio.shield(flight.future)
+            result = await flight.result()
             if result is not _AGAIN:
                 self._count("joined", _JOINED)
                 value: bytes | None = result
@@ -172,8 +191,9 @@ class MultiLayerCache:
         task: asyncio.Task[bytes | None] | None = None
         try:
             if space.shared and self._shared is not None:
-                found = await self._fetch(key)
+                found = await self._shared.peek(key)
                 if found is not None:
+                    self._count("redis_hits", _HITS_REDIS)
                     self._land(key, flight, found.value)
                     self._keep_found(key, flight, found, load, space)
                     return found.value
@@ -183,16 +203,6 @@ class MultiLayerCache:
             if task is None:
                 self._land(key, flight, _AGAIN)
             raise
-
-    async def _fetch(self, key: str) -> Found | None:
-        assert self._shared is not None  # noqa: S101  its callers looked
-        try:
-            found = await self._shared.get(key)
-        except Away:
-            return None
-        if found is not None:
-            self._count("redis_hits", _HITS_REDIS)
-        return found
 
     def _keep_found(
         self, key: str, flight: _Flight, found: Found, load: Load, space: Space
@@ -301,13 +311,7 @@ class MultiLayerCache:
         """End a flight: who waits gets the result, who comes now looks for himself."""
         if self._flights.get(key) is flight:
             del self._flights[key]
-        if flight.future.done():
-            return
-        if isinstance(result, Exception):
-            flight.future.set_exception(result)
-            flight.future.exception()  # it may be that nobody waits
-        else:
-            flight.future.set_result(result)
+        flight.land(result)
 
     async def _forget(self, keys: Iterable[str], *, delete: bool) -> bool:
         """Delete from Redis first: what memory loads after it was emptied must not be the old."""

@@ -37,7 +37,8 @@ class Memory:
         if len(self._fresh) >= self.max_size and key not in self._fresh:
             self.evictions += 1
         self._fresh[key] = value
-        self._stale.pop(key, None)
+        if self._stale:
+            self._stale.pop(key, None)
         until = self._clock() + ttl_s
         self._until[key] = (until, until + stale_s)
 

@@ -28,6 +28,7 @@ REST_S = 1.0
 """After a failure Redis is left alone for this long; then one call tries it again."""
 HEADER = 14
 _VALUE, _NOTHING = b"v", b"n"
+_FAILURES = (RedisError, OSError, TimeoutError)
 
 _ACQUIRE = """
 local found = redis.call('GET', KEYS[1])
@@ -70,7 +71,7 @@ class Lease:
 
 
 class Shared:
-    """One Redis as a cache. Every method raises `Away` and nothing else when Redis fails."""
+    """One Redis as a cache. All but `peek` raise `Away`, and nothing else, when Redis fails."""
 
     def __init__(
         self,
@@ -89,9 +90,17 @@ class Shared:
         self.up = True
         metrics.CACHE_UP.labels("redis").set(1)
 
-    async def get(self, key: str) -> Found | None:
-        """Return what is stored, stale or not; None = nothing is."""
-        raw = await self._try(self._redis.get(key)) if self._may() else self._away()
+    async def peek(self, key: str) -> Found | None:
+        """Return what is stored, stale or not; None = nothing is, or Redis is away."""
+        if not (self.up or self._may()):
+            return None
+        try:
+            raw = await self._redis.get(key)
+        except _FAILURES as e:
+            self._failed(e)
+            return None
+        if not self.up:
+            self._worked()
         return None if raw is None else self._read(raw)
 
     async def acquire(self, key: str) -> Found | Lease | None:
@@ -152,20 +161,26 @@ class Shared:
     async def _try(self, work: Awaitable[T]) -> T:
         try:
             result = await work
-        except (RedisError, OSError, TimeoutError) as e:
-            self.errors += 1
-            metrics.CACHE_ERRORS.labels("redis").inc()
-            self._rest_until = self._clock() + REST_S
-            if self.up:
-                self.up = False
-                metrics.CACHE_UP.labels("redis").set(0)
-                log.warning("Going on without the shared cache", reason=type(e).__name__)
+        except _FAILURES as e:
+            self._failed(e)
             raise Away from e
         if not self.up:
-            self.up = True
-            metrics.CACHE_UP.labels("redis").set(1)
-            log.info("The shared cache is back")
+            self._worked()
         return result
+
+    def _failed(self, error: Exception) -> None:
+        self.errors += 1
+        metrics.CACHE_ERRORS.labels("redis").inc()
+        self._rest_until = self._clock() + REST_S
+        if self.up:
+            self.up = False
+            metrics.CACHE_UP.labels("redis").set(0)
+            log.warning("Going on without the shared cache", reason=type(error).__name__)
+
+    def _worked(self) -> None:
+        self.up = True
+        metrics.CACHE_UP.labels("redis").set(1)
+        log.info("The shared cache is back")
 
 
 def _lease(key: str) -> str:
