@@ -208,6 +208,3 @@ def send_now(name: str, **args: Any) -> None:
 def _stamp(headers: dict[str, Any] | None = None, **_: Any) -> None:
     if headers is not None:
         headers[PUBLISHED_AT] = time.time()
-
-
-before_task_publish.connect(_stamp, dispatch_uid="hscjit.published_at")

@@ -26,7 +26,7 @@ class Memory:
         self.max_size = max_size
         self.evictions = 0
         """How many had to go before their time because there was no room."""
-        self.get = self._fresh.get
+        self.get: Callable[[str], bytes | None] = self._fresh.get
         """Return a fresh value, NOTHING, or None where neither is known. The library's own call."""
 
     def __len__(self) -> int:

@@ -17,8 +17,8 @@ from hscjit_app.cache import MultiLayerCache, keys
 from hscjit_app.db import outbox
 from hscjit_app.db.models import Chunk, Manual, OutboxRow, utc_now
 from hscjit_app.manuals import search
-from hscjit_app.manuals.ingest import TASK, Wanted
 from hscjit_app.manuals.search import Entry, Index, Indexes
+from hscjit_app.manuals.wanted import TASK, Wanted
 from hscjit_app.metrics import CACHE_HITS
 from hscjit_app.settings import Settings
 
