@@ -10,7 +10,6 @@ from typing import Any
 
 import structlog
 from celery.beat import ScheduleEntry, Scheduler
-from kombu.exceptions import OperationalError
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -97,7 +96,7 @@ class LockedScheduler(Scheduler):  # type: ignore[misc]  # Celery has no types
         each_s = int(entry.schedule.run_every.total_seconds())
         try:
             broker.send_now(entry.task, slot=slot(time.time(), each_s))
-        except (OperationalError, OSError) as e:
+        except broker.QueueDown as e:
             log.warning("Could not send", task=entry.task, error=type(e).__name__)
 
     def close(self) -> None:

@@ -1,7 +1,8 @@
 """How does work leave this process?
 
 `configure(settings)` once per process, then `await send("manuals.fetch", key=…)`. The Celery app
-lives here, so that senders need not import the tasks. Messages are JSON and carry the time they
+lives here, so that senders need not import the tasks, and is made at first use: a process is ready
+before it has sent anything. Messages are JSON and carry the time they
 were published, stamped in one place: the age of a queue is read from it.
 """
 
@@ -9,12 +10,9 @@ import asyncio
 import queue
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
-from celery import Celery
-from celery.signals import before_task_publish
-from kombu import Exchange, Queue
 
 from hscjit_app.metrics import QUEUE
 from hscjit_app.settings import Settings
@@ -35,7 +33,12 @@ _SWEEP_EACH_S = 1.0
 SWEEP = "maintenance.sweep"
 """The task that sends what was lost; without Redis the thread runs it when it is idle."""
 
-celery = Celery("hscjit", include=["hscjit_app.tasks.manuals", "hscjit_app.tasks.maintenance"])
+if TYPE_CHECKING:
+    from celery import Celery
+    from kombu import Queue
+
+    celery: Celery
+
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -55,6 +58,7 @@ class _InProcess:
         self._queue.put((name, args))
 
     def _work(self) -> None:
+        celery = _carrier()
         celery.loader.import_default_modules()  # registers the tasks
         while True:
             try:
@@ -72,6 +76,33 @@ class _State:
 
     settings: Settings | None = None
     in_process: _InProcess | None = None
+    celery: "Celery | None" = None
+    lock = threading.Lock()
+
+
+class QueueDown(Exception):
+    """The queue can't be reached right now."""
+
+
+def __getattr__(name: str) -> Any:
+    """Make `celery` when somebody first asks this module for it."""
+    if name == "celery":
+        return _carrier()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _carrier() -> "Celery":
+    with _State.lock:
+        if _State.celery is None:
+            from celery import Celery  # noqa: PLC0415
+            from celery.signals import before_task_publish  # noqa: PLC0415
+
+            include = ["hscjit_app.tasks.manuals", "hscjit_app.tasks.maintenance"]
+            _State.celery = Celery("hscjit", include=include)
+            before_task_publish.connect(_stamp, dispatch_uid="hscjit.published_at", weak=False)
+            if _State.settings is not None:
+                _set_up(_State.celery, _State.settings)
+        return _State.celery
 
 
 def heartbeat_queue(settings: Settings) -> str:
@@ -83,6 +114,12 @@ def configure(settings: Settings) -> None:
     """Tell the broker where its queue is; no Redis = a thread of this process does the work."""
     _State.settings = settings
     _State.in_process = None if settings.redis_queue_url else _InProcess()
+    with _State.lock:
+        if _State.celery is not None:
+            _set_up(_State.celery, settings)
+
+
+def _set_up(celery: "Celery", settings: Settings) -> None:
     transport = {
         "visibility_timeout": _VISIBILITY_TIMEOUT_S,
         "socket_timeout": 5.0,
@@ -125,7 +162,9 @@ def configure(settings: Settings) -> None:
     )
 
 
-def _queues(settings: Settings) -> list[Queue]:
+def _queues(settings: Settings) -> "list[Queue]":
+    from kombu import Exchange, Queue  # noqa: PLC0415
+
     queues = [Queue(QUEUE)]
     if settings.component == "worker":
         # A dead worker's heartbeats vanish by themselves.
@@ -145,7 +184,7 @@ def settings() -> Settings:
 async def send(name: str, **args: Any) -> None:
     """Hand one task to the queue, after the commit that made it necessary; never blocks the loop.
 
-    Raises `kombu.exceptions.OperationalError` when the queue can't be reached. Work that must not
+    Raises `QueueDown` when the queue can't be reached. Work that must not
     be lost has its row in the outbox, whose sweeper sends it again.
     """
     await asyncio.to_thread(send_now, name, **args)
@@ -157,12 +196,15 @@ def send_now(name: str, **args: Any) -> None:
     if _State.in_process is not None:
         _State.in_process.put(name, args)
         return
-    celery.send_task(name, kwargs=args, queue=QUEUE)
+    celery = _carrier()
+    from kombu.exceptions import OperationalError  # noqa: PLC0415
+
+    try:
+        celery.send_task(name, kwargs=args, queue=QUEUE)
+    except (OperationalError, OSError) as e:
+        raise QueueDown(type(e).__name__) from e
 
 
 def _stamp(headers: dict[str, Any] | None = None, **_: Any) -> None:
     if headers is not None:
         headers[PUBLISHED_AT] = time.time()
-
-
-before_task_publish.connect(_stamp, dispatch_uid="hscjit.published_at")

@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 
 from hscjit_app.answers.engine import Engine
 from hscjit_app.answers.stream import Streams
+from hscjit_app.cache import MultiLayerCache
 from hscjit_app.catalog.store import CatalogStore
 from hscjit_app.conversations.service import Conversations
 from hscjit_app.dependencies import Dependencies
@@ -32,6 +33,7 @@ class Services:
     pods: Pods
     dependencies: Dependencies
     signer: SessionSigner
+    cache: MultiLayerCache
     draining: bool = field(default=False)
     """True once this process was told to go: not ready, takes no new question."""
 

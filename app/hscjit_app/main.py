@@ -22,6 +22,10 @@ from hscjit_app.answers.engine import Engine, Extractive
 from hscjit_app.answers.redis_stream import BLOCK_MS, RedisStreams
 from hscjit_app.answers.stream import MemoryStreams, SafeStreams, Streams
 from hscjit_app.api import admin, conversations, health, page, problems, products, samples
+from hscjit_app.cache import MultiLayerCache, keys, set_cache
+from hscjit_app.cache.bus import Bus
+from hscjit_app.cache.layers import new_name
+from hscjit_app.cache.shared import Shared
 from hscjit_app.catalog.store import CatalogStore
 from hscjit_app.conversations.service import Conversations
 from hscjit_app.db.session import Database, prepare
@@ -40,6 +44,8 @@ from hscjit_app.ws import session as ws_session
 log = structlog.get_logger(__name__)
 
 QUEUE_PERIOD_S = 1.0
+CACHE_TIMEOUT_S = 0.5
+"""Who waits longer for the cache is quicker without it."""
 
 
 class State(TypedDict):
@@ -74,20 +80,26 @@ async def lifespan(app: FastAPI, settings: Settings, engine: Engine) -> AsyncIte
     broker.configure(settings)
     database = Database(settings)
     queue = _redis(settings.redis_queue_url)
-    cache = _redis(settings.redis_cache_url)
-    catalog = CatalogStore(settings.catalog_dir)
+    cache_redis = _redis(settings.redis_cache_url, timeout_s=CACHE_TIMEOUT_S)
+    cache = MultiLayerCache(
+        shared=Shared(cache_redis) if cache_redis else None,
+        bus=Bus(queue, new_name(settings.pod)) if queue else None,
+    )
+    set_cache(cache)
+    catalog = CatalogStore(settings.catalog_dir, lambda: cache.forget_here(keys.PRODUCT))
     streams: Streams = (
         SafeStreams(RedisStreams(queue), MemoryStreams()) if queue else MemoryStreams()
     )
     services = Services(
         settings=settings,
         catalog=catalog,
-        manuals=ManualService(settings, database.sessions, _manuals_of(catalog)),
+        manuals=ManualService(settings, database.sessions, _manuals_of(catalog), cache),
         conversations=Conversations(database.sessions),
         engine=engine,
         streams=streams,
         pods=Pods(queue, settings.pod),
-        dependencies=Dependencies(_checks(database, queue, cache)),
+        dependencies=Dependencies(_checks(database, queue, cache_redis)),
+        cache=cache,
         signer=SessionSigner(settings.session_key),
     )
     services.pods.on(Topic.CATALOG, lambda: catalog.refresh(always=True))
@@ -97,7 +109,7 @@ async def lifespan(app: FastAPI, settings: Settings, engine: Engine) -> AsyncIte
     metrics.EVENT_LOOP_LAG.set_function(lag.worst)
     await prepare(settings)
     await catalog.refresh()
-    beside = [lag.run(), services.dependencies.run(), catalog.follow(), streams.run()]
+    beside = [lag.run(), services.dependencies.run(), catalog.follow(), streams.run(), cache.run()]
     beside += [services.pods.run(), lobby.answering.run()]
     if queue is not None:
         beside.append(_sample_queue(queue))
@@ -105,7 +117,8 @@ async def lifespan(app: FastAPI, settings: Settings, engine: Engine) -> AsyncIte
         log.info("Started", products=len(catalog.current.products), database=_kind(settings))
         yield {"services": services, "lobby": lobby}
         await lobby.drain(within_s=1.0)  # done already unless a test client owns this app
-    for client in (queue, cache):
+    set_cache(None)
+    for client in (queue, cache_redis):
         if client is not None:
             await client.aclose()
     await database.close()
@@ -142,13 +155,14 @@ async def _sample_queue(redis: Redis) -> None:
         await asyncio.sleep(QUEUE_PERIOD_S)
 
 
-def _redis(url: str | None) -> "Redis | None":
+def _redis(url: str | None, timeout_s: float = BLOCK_MS / 1000 + 2.0) -> "Redis | None":
+    """Return a client; by default a blocking read is no failure."""
     if url is None:
         return None
     return Redis.from_url(
         url,
-        socket_connect_timeout=1.0,
-        socket_timeout=BLOCK_MS / 1000 + 2.0,  # a blocking read is no failure
+        socket_connect_timeout=min(1.0, timeout_s),
+        socket_timeout=timeout_s,
         # A pooled connection may be one that a restarted Redis has closed: once more, at once.
         retry=Retry(NoBackoff(), 1),
         socket_keepalive=True,

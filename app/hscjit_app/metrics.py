@@ -93,7 +93,37 @@ BACKGROUND_TASKS = Gauge(
     registry=REGISTRY,
 )
 CACHE_HITS = Counter(
-    "cache_hits", "Look-ups answered from a cache, by layer", ["layer"], registry=REGISTRY
+    "cache_hits",
+    "Look-ups answered without a load, by layer: memory, stale (memory, while it is loaded anew), "
+    "redis, joined (the load of another who asks), manual_index",
+    ["layer"],
+    registry=REGISTRY,
+)
+CACHE_MISSES = Counter("cache_misses", "Look-ups that no layer could answer", registry=REGISTRY)
+CACHE_LOAD = Histogram(
+    "cache_load_seconds",
+    "How long it took to load what no layer had; its count is the number of loads",
+    buckets=(0.0001, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0),
+    registry=REGISTRY,
+)
+CACHE_INVALIDATIONS = Counter(
+    "cache_invalidations", "Keys this process was told are outdated", registry=REGISTRY
+)
+CACHE_EVICTIONS = Counter(
+    "cache_evictions", "Entries that left memory for want of room", registry=REGISTRY
+)
+CACHE_ERRORS = Counter(
+    "cache_errors",
+    "Failed exchanges with Redis: as the shared cache (redis), about invalidations (bus)",
+    ["part"],
+    registry=REGISTRY,
+)
+CACHE_SIZE = Gauge("cache_entries", "Entries in this process's memory", registry=REGISTRY)
+CACHE_UP = Gauge(
+    "cache_up",
+    "1 while this part of the cache works: the shared one (redis), hearing of invalidations",
+    ["part"],
+    registry=REGISTRY,
 )
 APP_INFO = Gauge(
     "hscjit_app_info",

@@ -79,7 +79,7 @@ class Vigil:
             except SQLAlchemyError as e:
                 up.set(0)
                 log.warning("Could not sweep the outbox", error=type(e).__name__)
-            except (OperationalError, OSError) as e:
+            except broker.QueueDown as e:
                 # The rows are marked as sent; once the queue is back and empty they are lost again.
                 up.set(1)
                 log.warning("Could not send from the outbox", error=type(e).__name__)

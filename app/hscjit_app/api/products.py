@@ -1,10 +1,16 @@
-"""Products over REST: search, one product, the state of its manual."""
+"""Products over REST: search, one product, the state of its manual.
 
+Answers that only the catalogue decides are cached as the bytes that are sent, until it is swapped.
+"""
+
+import itertools
+from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
+from hscjit_app.cache import MultiLayerCache, keys
 from hscjit_app.catalog import views
 from hscjit_app.catalog.prediction import MAX_TEXT
 from hscjit_app.catalog.views import BrandOut, Candidate, ProductOut, RelatedItem
@@ -47,42 +53,54 @@ class ManualStatus(BaseModel):
     pages: int | None = None
 
 
-@router.get("")
+@router.get("", response_model=ProductPage)
 async def list_products(
     services: ServicesDep,
     offset: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
-) -> ProductPage:
+) -> Response:
     """Return a page of the catalogue."""
-    found = list(services.catalog.current.products.values())
-    page = found[offset : offset + limit]
-    return ProductPage(total=len(found), products=[views.product(p) for p in page])
+
+    def make() -> ProductPage:
+        found = services.catalog.current.products
+        page = itertools.islice(found.values(), offset, offset + limit)
+        return ProductPage(total=len(found), products=[views.product(p) for p in page])
+
+    return await _cached(services.cache, keys.product("list", offset, limit), make)
 
 
-@router.get("/search")
+@router.get("/search", response_model=Matches)
 async def search(
     services: ServicesDep,
     q: Annotated[str, Query(min_length=1, max_length=MAX_TEXT)],
     limit: Annotated[int, Query(ge=1, le=20)] = 5,
-) -> Matches:
+) -> Response:
     """Predict from unfinished text, as the socket does for each keystroke."""
-    index = services.catalog.current.index
-    matches = index.predict(q, limit) if index is not None else []
-    return Matches(matches=[views.candidate(match) for match in matches])
+
+    def make() -> Matches:
+        index = services.catalog.current.index
+        matches = index.predict(q, limit) if index is not None else []
+        return Matches(matches=[views.candidate(match) for match in matches])
+
+    return await _cached(services.cache, keys.product("search", limit, q), make)
 
 
-@router.get("/{product_id}")
-async def read_product(product_id: str, services: ServicesDep) -> ProductDetail:
+@router.get("/{product_id}", response_model=ProductDetail)
+async def read_product(product_id: str, services: ServicesDep) -> Response:
     """Return one product; an unknown id answers 404."""
-    catalogue = services.catalog.current
-    found = catalogue.get(product_id)
-    return ProductDetail(
-        product=views.product(found),
-        brand=views.brand(found),
-        production_country=found.production_country,
-        has_manual=found.manual_url is not None,
-        related_items=views.related(found, catalogue),
-    )
+
+    def make() -> ProductDetail:
+        catalogue = services.catalog.current
+        found = catalogue.get(product_id)
+        return ProductDetail(
+            product=views.product(found),
+            brand=views.brand(found),
+            production_country=found.production_country,
+            has_manual=found.manual_url is not None,
+            related_items=views.related(found, catalogue),
+        )
+
+    return await _cached(services.cache, keys.product("one", product_id), make)
 
 
 @router.post("/{product_id}/manual")
@@ -93,3 +111,13 @@ async def fetch_manual(product_id: str, services: ServicesDep) -> ManualStatus:
     return ManualStatus(
         status=state.status, message=state.message, title=state.title, pages=state.pages
     )
+
+
+async def _cached(cache: MultiLayerCache, key: str, make: Callable[[], BaseModel]) -> Response:
+    """Answer with what `make` returns, made and encoded once for all who ask the same."""
+
+    async def load() -> bytes:
+        return make().model_dump_json().encode()
+
+    body = await cache.get(key, load, keys.PRODUCT)
+    return Response(body, media_type="application/json")

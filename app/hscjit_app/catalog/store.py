@@ -6,7 +6,7 @@ place, and `error` says why.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -68,8 +68,10 @@ def signature(folder: Path) -> Signature:
 class CatalogStore:
     """The catalogue this process answers from, kept up with its folder."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, swapped: Callable[[], None] | None = None) -> None:
+        """`swapped` is called on the event loop right after another catalogue took its place."""
         self._folder = folder or bundled()
+        self._swapped = swapped
         self._signature: Signature | None = None
         self.current = Catalogue()
         """Replaced as a whole: who needs two looks to agree takes it once."""
@@ -94,6 +96,8 @@ class CatalogStore:
             log.warning("Catalogue can't be read, keeping the old one", reason=e.message)
             return False
         self.error = None
+        if self._swapped is not None:
+            self._swapped()
         log.info("Loaded catalogue", products=len(self.current.products), files=len(seen))
         return True
 

@@ -1,7 +1,6 @@
 """How does the schema become the one this code expects?"""
 
 import time
-from pathlib import Path
 
 import structlog
 from alembic import command
@@ -10,7 +9,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
-from hscjit_app.db.session import sync_engine
+from hscjit_app.db.session import SCRIPTS, sync_engine
 from hscjit_app.settings import Settings
 
 _LOCK = 0x48534A49  # "HSJI": any number, as long as all migrations of a database use the same
@@ -33,7 +32,7 @@ def upgrade(settings: Settings, wait_s: float) -> str | None:
                 connection.execute(text("SELECT pg_advisory_lock(:id)"), {"id": _LOCK})
                 connection.commit()
             config = Config()
-            config.set_main_option("script_location", str(_scripts()))
+            config.set_main_option("script_location", str(SCRIPTS))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             connection.commit()
@@ -45,11 +44,6 @@ def upgrade(settings: Settings, wait_s: float) -> str | None:
 def revision(connection: Connection) -> str | None:
     """Return the revision a database is at; None = it has never been migrated."""
     return MigrationContext.configure(connection).get_current_revision()
-
-
-def _scripts() -> Path:
-    """Return the folder `migrations` beside the package (the source tree, the image's /app)."""
-    return Path(__file__).parents[2] / "migrations"
 
 
 def _connection(engine: Engine, wait_s: float) -> Connection:

@@ -5,12 +5,18 @@ plain function. Both speak to Postgres with psycopg 3, and to one SQLite file in
 """
 
 import asyncio
+import contextlib
+import sqlite3
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from hscjit_app.settings import Settings
+
+SCRIPTS = Path(__file__).parents[2] / "migrations"
+"""Beside the package: in the source tree, and in the image's /app. Files are `<revision>_….py`."""
 
 _CONNECT_TIMEOUT_S = 5
 _STATEMENT_TIMEOUT_MS = 30_000
@@ -43,9 +49,23 @@ class Database:
 async def prepare(settings: Settings) -> None:
     """Make the SQLite file's tables; with a server the migration Job has done it already."""
     if settings.sqlite:
+        if await asyncio.to_thread(_is_current, settings):
+            return
         from hscjit_app.db import migrate  # noqa: PLC0415  # Alembic is needed here alone
 
         await asyncio.to_thread(migrate.upgrade, settings, wait_s=0)
+
+
+def _is_current(settings: Settings) -> bool:
+    """Is the SQLite file at the newest revision? Alembic would know, but is slow to load."""
+    path = make_url(settings.database_url).database or ""
+    newest = max(path.name for path in SCRIPTS.joinpath("versions").glob("[0-9]*.py"))
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    except sqlite3.Error:
+        return False
+    return found == [(newest.partition("_")[0],)]
 
 
 def sync_engine(settings: Settings, pool_size: int = 1, max_overflow: int = 1) -> Engine:

@@ -14,27 +14,10 @@ from hscjit_app.db.models import Chunk, Manual, utc_now
 from hscjit_app.manuals import chunking, samples
 from hscjit_app.manuals.fetch import FetchError, fetch_pdf
 from hscjit_app.manuals.parse import Parsed, parse
+from hscjit_app.manuals.wanted import Wanted
 from hscjit_app.settings import Settings
 
-TASK = "manuals.fetch"
-"""The task's name, as senders know it."""
 _TITLE_MAX = 160
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Which manual is to be brought in, and for whom; travels in the outbox."""
-
-    product_id: str
-    url: str
-    """As the catalogue says it."""
-    title: str
-    """What it is called where the document itself does not say."""
-
-    @property
-    def key(self) -> str:
-        """The outbox key: one fetch per product at a time."""
-        return f"{TASK}/{self.product_id}"
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ import unicodedata
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import bm25s
-import numpy as np
-from rapidfuzz import fuzz, process
+# numpy and its kin are imported where they are used: a process is ready without them.
+if TYPE_CHECKING:
+    pass
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _STOP_TEXT = """
@@ -62,6 +63,8 @@ class Index:
     """One document, ready to be asked."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
+        import bm25s  # noqa: PLC0415
+
         self._entries = list(entries)
         tokens = [words(entry.text) for entry in self._entries]
         self._vocabulary = sorted({token for row in tokens for token in row})
@@ -79,6 +82,8 @@ class Index:
         if not asked:
             return []
         scores = self._bm25.get_scores(asked)
+        import numpy as np  # noqa: PLC0415
+
         best = np.argsort(-scores, kind="stable")[:k]
         return [(self._entries[at], float(scores[at])) for at in best if scores[at] > 0]
 
@@ -86,6 +91,8 @@ class Index:
         """Return the manual's word for an asked one, typing errors forgiven; None = unknown."""
         if word in self._known or len(word) < _TYPO_MIN_LETTERS:
             return word if word in self._known else None
+        from rapidfuzz import fuzz, process  # noqa: PLC0415
+
         near = process.extractOne(
             word, self._vocabulary, scorer=fuzz.ratio, score_cutoff=_TYPO_SCORE
         )

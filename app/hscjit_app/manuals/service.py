@@ -1,23 +1,24 @@
 """What may the rest of the app ask about manuals?"""
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 from typing import Literal
 
 import structlog
-from kombu.exceptions import OperationalError
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
 from hscjit_app import broker
+from hscjit_app.cache import MultiLayerCache, keys
 from hscjit_app.db import outbox
 from hscjit_app.db.models import Chunk, Manual, OutboxRow, utc_now
-from hscjit_app.manuals.ingest import TASK, Wanted
+from hscjit_app.manuals import search
 from hscjit_app.manuals.search import Entry, Index, Indexes
+from hscjit_app.manuals.wanted import TASK, Wanted
 from hscjit_app.metrics import CACHE_HITS
 from hscjit_app.settings import Settings
 
@@ -64,6 +65,18 @@ class Passage:
     """BM25, larger is better; comparable within one search only."""
 
 
+@dataclass(frozen=True)
+class _Head:
+    """What the database knows about a product's manual; travels through the cache as JSON."""
+
+    url: str
+    content_hash: str
+    title: str
+    pages: int
+    fetched_at: float
+    """Unix seconds."""
+
+
 class ManualService:
     """Manuals just in time, for the API."""
 
@@ -72,11 +85,13 @@ class ManualService:
         settings: Settings,
         sessions: async_sessionmaker[AsyncSession],
         find: Callable[[str], ManualRef | None],
+        cache: MultiLayerCache | None = None,
     ) -> None:
         """`find` asks the catalogue; it is called on the event loop and must not block."""
         self._settings = settings
         self._sessions = sessions
         self._find = find
+        self._cache = cache or MultiLayerCache()
         self._indexes = Indexes()
 
     async def ensure_manual(self, product_id: str, wait_s: float = 0.0) -> ManualState:
@@ -99,20 +114,54 @@ class ManualService:
 
     async def search(self, product_id: str, question: str, k: int = 4) -> list[Passage]:
         """Return at most `k` passages about the question, best first; [] = nothing speaks of it."""
-        async with self._sessions() as session:
-            manual = await session.get(Manual, product_id)
-            if manual is None:
-                return []
-            index = self._indexes.get(manual.content_hash)
-            if index is not None:
-                CACHE_HITS.labels("manual_index").inc()
-            else:
-                index = await self._index(session, manual.content_hash)
-        found = await asyncio.to_thread(index.search, question[:_QUESTION_MAX], k)
+        head = await self._head(product_id)
+        if head is None:
+            return []
+        asked = question[:_QUESTION_MAX]
+
+        async def load() -> bytes | None:
+            found = await self._search(head.content_hash, asked, k)
+            return json.dumps(found, ensure_ascii=False).encode() if found else None
+
+        key = keys.passages(head.content_hash, search.words(asked), k)
+        stored = await self._cache.get(key, load, keys.PASSAGES)
         return [
-            Passage(entry.text, entry.page, manual.title, manual.url, score)
-            for entry, score in found
+            Passage(text, page, head.title, head.url, score)
+            for text, page, score in json.loads(stored or b"[]")
         ]
+
+    async def _search(
+        self, content_hash: str, question: str, k: int
+    ) -> list[tuple[str, int, float]]:
+        """Search a document; no index is built where another pod has answered this before."""
+        index = self._indexes.get(content_hash)
+        if index is not None:
+            CACHE_HITS.labels("manual_index").inc()
+        else:
+            async with self._sessions() as session:
+                index = await self._index(session, content_hash)
+        found = await asyncio.to_thread(index.search, question, k)
+        return [(entry.text, entry.page, score) for entry, score in found]
+
+    async def _head(self, product_id: str) -> _Head | None:
+        """Return what is stored of a product's manual, from the cache if it is known there."""
+
+        async def load() -> bytes | None:
+            async with self._sessions() as session:
+                manual = await session.get(Manual, product_id)
+            if manual is None:
+                return None
+            head = _Head(
+                manual.url,
+                manual.content_hash,
+                manual.title,
+                manual.pages,
+                manual.fetched_at.timestamp(),
+            )
+            return json.dumps(asdict(head), ensure_ascii=False).encode()
+
+        stored = await self._cache.get(keys.manual(product_id), load, keys.MANUAL)
+        return _Head(**json.loads(stored)) if stored is not None else None
 
     async def _index(self, session: AsyncSession, content_hash: str) -> Index:
         rows = await session.execute(
@@ -125,32 +174,41 @@ class ManualService:
 
     async def _look(self, wanted: Wanted, ask: bool) -> ManualState:
         """See how far the manual is; `ask` for it where it is missing or old."""
+        head = await self._head(wanted.product_id)
+        if head is not None and head.url != wanted.url:
+            # The catalogue names another document: what is cached may be of before it was fetched.
+            await self._cache.invalidate(keys.manual(wanted.product_id))
+            head = await self._head(wanted.product_id)
+        here = head if head is not None and head.url == wanted.url else None
+        if here is not None and (not ask or self._is_fresh(here)):
+            return _ready(here)
         async with self._sessions() as session:
-            manual = await session.get(Manual, wanted.product_id)
-            present = manual is not None and manual.url == wanted.url
             queued = False
-            if ask and not (present and manual is not None and self._is_fresh(manual)):
+            if ask:
                 queued = await session.run_sync(_enqueue, wanted)
                 await session.commit()
-            row = None if present else await session.get(OutboxRow, wanted.key)
+            row = None if here is not None else await session.get(OutboxRow, wanted.key)
         if queued:
             await self._send(wanted.key)
-        if present and manual is not None:
-            return ManualState("ready", "The manual is here", manual.title, manual.pages)
+        if here is not None:
+            return _ready(here)
         if row is not None and row.state == "failed":
             return ManualState("failed", row.error or "The manual could not be fetched")
         return ManualState("fetching", "The manual is on its way")
 
-    def _is_fresh(self, manual: Manual) -> bool:
-        age = utc_now() - manual.fetched_at
-        return age < timedelta(seconds=self._settings.manuals_cache_ttl_s)
+    def _is_fresh(self, head: _Head) -> bool:
+        return utc_now().timestamp() - head.fetched_at < self._settings.manuals_cache_ttl_s
 
     async def _send(self, key: str) -> None:
         try:
             await broker.send(TASK, key=key)
-        except (OperationalError, OSError) as e:
+        except broker.QueueDown as e:
             # The row is stored: it is sent as soon as the queue is back.
-            log.warning("Could not send a task; the outbox will", key=key, error=type(e).__name__)
+            log.warning("Could not send a task; the outbox will", key=key, error=str(e))
+
+
+def _ready(head: _Head) -> ManualState:
+    return ManualState("ready", "The manual is here", head.title, head.pages)
 
 
 def _enqueue(session: Session, wanted: Wanted) -> bool:

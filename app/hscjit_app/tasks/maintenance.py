@@ -13,7 +13,7 @@ from hscjit_app import broker
 from hscjit_app.broker import celery
 from hscjit_app.db import outbox
 from hscjit_app.db.models import Manual
-from hscjit_app.manuals import ingest
+from hscjit_app.manuals.wanted import TASK, Wanted
 from hscjit_app.metrics import WORKER_HEARTBEAT
 from hscjit_app.tasks import runner
 
@@ -54,8 +54,8 @@ def _refresh(_args: dict[str, Any]) -> runner.Done:
         oldest = outbox.clock(session) - timedelta(seconds=broker.settings().manuals_cache_ttl_s)
         stale = select(Manual).where(Manual.fetched_at < oldest).limit(_REFRESH_BATCH)
         for manual in session.scalars(stale).all():
-            wanted = ingest.Wanted(manual.product_id, manual.url, manual.title)
-            outbox.enqueue(session, wanted.key, ingest.TASK, asdict(wanted), send_now=False)
+            wanted = Wanted(manual.product_id, manual.url, manual.title)
+            outbox.enqueue(session, wanted.key, TASK, asdict(wanted), send_now=False)
 
     return runner.Done(result={}, store=store)
 

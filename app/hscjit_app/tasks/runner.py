@@ -37,6 +37,8 @@ class Done:
 
     result: dict[str, Any]
     store: Callable[[Session], None]
+    after: Callable[[], None] | None = None
+    """Called once that is committed; it must not raise what it can't help."""
 
 
 @cache
@@ -88,6 +90,8 @@ def _finish(held: outbox.Claim, done: Done) -> None:
             log.warning("Dropping a result whose lease was lost")
             return
         session.commit()
+    if done.after is not None:
+        done.after()
     log.info("Task done", **done.result)
 
 
