@@ -30,7 +30,7 @@ async def warm(
 ) -> Warmed:
     """Read the catalogue again and have the manuals of its first products fetched."""
     await services.catalog.refresh(always=True)
-    found = [p for p in services.catalog.current.products.values() if p.manual_url is not None]
+    found = [p for p in services.catalog.current.order if p.manual_url is not None]
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def state_of(product_id: str) -> str:

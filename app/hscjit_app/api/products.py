@@ -54,7 +54,7 @@ async def list_products(
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
 ) -> ProductPage:
     """Return a page of the catalogue."""
-    found = list(services.catalog.current.products.values())
+    found = services.catalog.current.order
     page = found[offset : offset + limit]
     return ProductPage(total=len(found), products=[views.product(p) for p in page])
 
