@@ -22,7 +22,8 @@ def interleaved(
 ) -> Pair:
     """Run ours and the peer's in turns and return the median CPU seconds of each.
 
-    By CPU time if not asked otherwise, and not wall time: on a machine with few cores a neighbour would swing the ratio.
+    By CPU time if not asked otherwise: on a machine with few cores a neighbour would swing the
+    ratio of wall times.
     """
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(pairs):

@@ -1,4 +1,4 @@
-"""The peer that many would take: a table in Postgres with a pg_trgm index, on a server of its own."""
+"""The peer that many would take: a table in Postgres with an index of pg_trgm."""
 
 import os
 import pwd

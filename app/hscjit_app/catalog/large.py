@@ -11,6 +11,7 @@ find. Texts typed before are answered from memory: everybody's first letters are
 import json
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -30,9 +31,7 @@ from hscjit_app.catalog.prediction import LIMIT, MAX_TEXT, Match
 from hscjit_app.catalog.products import Product
 from hscjit_app.catalog.records import Records
 
-REMEMBERED = 2048
-"""Texts whose matches are kept."""
-SPARE = 3
+SPARE = 2
 """So many more than are asked for are judged, for the two rankings differ a little."""
 
 
@@ -81,7 +80,13 @@ class LargeIndex:
             words.typed(text) for text in json.loads(arrays["category_names"].tobytes())
         ]
         self._postings = Postings(arrays, len(self._owners))
-        self._remembered = lru_cache(REMEMBERED)(self._predict)
+        self._remembered = lru_cache(matching.REMEMBERED)(self._predict)
+
+    @classmethod
+    def of(cls, products: Sequence[Product]) -> Self:
+        """Index products in this process's own memory."""
+        arrays = {**encode(products), **records.encode(products)}
+        return cls(arrays, Records(arrays))
 
     def predict(self, text: str, limit: int = LIMIT) -> list[Match]:
         """See `Predictor`."""

@@ -9,6 +9,7 @@ their best words out of that row: a few hundred products cost a fraction of a mi
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -16,10 +17,12 @@ import numpy.typing as npt
 from rapidfuzz import fuzz, process
 
 from hscjit_app.catalog import words
-from hscjit_app.catalog.prediction import LIMIT, Match
+from hscjit_app.catalog.prediction import LIMIT, MAX_TEXT, Match
 from hscjit_app.catalog.products import Product
 
 FLOOR = 0.45
+REMEMBERED = 4096
+"""Texts whose matches an index keeps: all customers' first letters are the same."""
 MAX_TYPED_WORDS = 12
 """More words are a sentence: only the last ones are looked at while somebody types."""
 MAX_WORD = 40
@@ -43,6 +46,7 @@ class FuzzyIndex:
 
     def __init__(self, products: Sequence[Product]) -> None:
         self._products = list(products)
+        self._remembered = lru_cache(REMEMBERED)(self._predict)
         entries = [_entry(product) for product in self._products]
         self._vocabulary = sorted({word.form for entry in entries for word, _ in entry})
         self._lengths = np.array([len(form) for form in self._vocabulary], dtype=np.float32)
@@ -67,10 +71,13 @@ class FuzzyIndex:
         self._name_weights = np.where(self._weights > CATEGORY, self._weights, 0)
 
     def predict(self, text: str, limit: int = LIMIT) -> list[Match]:
-        """See `Predictor`; costs some 0.2 ms for 300 products."""
+        """See `Predictor`; costs some 0.3 ms for 300 products, if nobody typed it lately."""
+        return list(self._remembered(text[-MAX_TEXT:], limit))
+
+    def _predict(self, text: str, limit: int) -> tuple[Match, ...]:
         typed = [word[:MAX_WORD] for word in words.typed(text)[-MAX_TYPED_WORDS:]]
         if not typed or not self._products:
-            return []
+            return ()
         rows = self._rows(typed)
         best = self._best(rows, self._weights)
         lengths = np.array([len(word) for word in typed], dtype=np.float32)
@@ -80,11 +87,11 @@ class FuzzyIndex:
         covered = np.minimum(lengths @ best**4 / self._name_length, 1.0)
         confidence = QUALITY * quality + COVERAGE * covered
         order = np.argsort(-confidence, kind="stable")[:limit]
-        return [
+        return tuple(
             self._match(row, float(confidence[row]), rows)
             for row in order.tolist()
             if confidence[row] >= FLOOR
-        ]
+        )
 
     def identify(self, question: str) -> Match | None:
         """See `Predictor`: rare words decide, and a model or a pair of words must be among them."""

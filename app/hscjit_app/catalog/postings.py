@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from hscjit_app.catalog.pack import Arrays
 
-CANDIDATES = 64
+CANDIDATES = 48
 """Names found for one text; more of them changed no first place and cost time."""
 PIECES = 12
 """Pieces counted of one text: the rarest of each word first."""

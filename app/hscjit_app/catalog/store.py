@@ -25,7 +25,7 @@ POLL_S = 2.0
 MAX_FILE_BYTES = 64 * 1024 * 1024
 SMALL_BYTES = 512 * 1024
 """Files of no more in all are read in this process."""
-SMALL_PRODUCTS = 2000
+SMALL_PRODUCTS = 300
 """So many are searched exactly; above, finding a few first is faster."""
 
 Signature = tuple[tuple[str, str, int, int], ...]
@@ -72,9 +72,13 @@ def load(folder: Path, packs: Path | None = None) -> Catalogue:
     found = products.unique(read_here)
     if not found:
         raise CatalogError(products.NOTHING)
+    order = list(found.values())
+    if len(order) > SMALL_PRODUCTS:
+        from hscjit_app.catalog.large import LargeIndex  # noqa: PLC0415
+
+        return Catalogue(found, order, LargeIndex.of(order))
     from hscjit_app.catalog.matching import FuzzyIndex  # noqa: PLC0415
 
-    order = list(found.values())
     return Catalogue(found, order, FuzzyIndex(order))
 
 

@@ -58,13 +58,7 @@ PRODUCTS = [*FILLERS[:1200], *MEANT, *FILLERS[1200:]]
 EXACT = FuzzyIndex(PRODUCTS)
 
 
-def index_of(products: list[Product]) -> LargeIndex:
-    """The index as it comes out of a file, without one."""
-    arrays = {**large.encode(products), **records.encode(products)}
-    return LargeIndex(arrays, Records(arrays))
-
-
-INDEX = index_of(PRODUCTS)
+INDEX = LargeIndex.of(PRODUCTS)
 
 TYPED = {
     "a typo in the brand": ("rolnd td17", "Roland TD-17KV"),
@@ -131,7 +125,7 @@ def test_a_question_names_its_product_or_none():
 
 
 def test_an_empty_catalogue_finds_nothing():
-    assert index_of([]).predict("moog") == []
+    assert LargeIndex.of([]).predict("moog") == []
 
 
 @given(st.text(max_size=60))
