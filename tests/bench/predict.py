@@ -48,7 +48,7 @@ def _small(size: int) -> bool:
     def extract(text: str) -> object:
         return process.extract(text, names, scorer=fuzz.WRatio, limit=5)
 
-    return _beside(index.predict, extract, texts, size, peer_name="extract", goal=2.0)
+    return _beside(index.predict, extract, texts, size, peer_name="extract", goal=1.2)
 
 
 def _large(size: int, path: Path) -> list[bool]:

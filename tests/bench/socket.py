@@ -7,6 +7,7 @@ by the CPU second of the server's process, so that neither client nor neighbours
 import asyncio
 import json
 import os
+import socket as _socket
 import subprocess
 import sys
 import tempfile
@@ -200,7 +201,7 @@ def _await(port: int, ready: str | None) -> None:
         time.sleep(0.1)
         try:
             if ready is None:
-                asyncio.run(crowd(port, 1))[0].close()
+                _socket.create_connection(("127.0.0.1", port), timeout=2).close()
             else:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}{ready}", timeout=2).close()
         except OSError:
