@@ -23,8 +23,8 @@ from tests.bench.sockets import burst, crowd, steady, typing
 from tests.cluster.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
-SOCKETS = 300
-EACH = 40
+SOCKETS = 200
+EACH = 20
 PAIRS = 5
 OPEN = 1_000
 KEYSTROKES_PER_S = 500.0

@@ -10,7 +10,7 @@ _UPGRADE = (
     "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
-_TEXT = 0x81
+_TEXT, _PING, _PONG = 0x81, 0x89, 0x8A
 _MEDIUM, _LARGE = 126, 127
 
 
@@ -54,6 +54,8 @@ class Customer:
             body = await self._reader.readexactly(size)
             if kind == _TEXT:
                 return body
+            if kind == _PING:
+                self._writer.write(bytes([_PONG, 0x80 | len(body)]) + b"\0\0\0\0" + body)
 
     def close(self) -> None:
         """Let go."""
