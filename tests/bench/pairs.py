@@ -49,6 +49,7 @@ def report(*, bench: str, figure: str, unit: str, peer: str, pair: Pair, goal: f
         "met": ratio <= goal,
     }
     print(
-        json.dumps({k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in line.items()})
+        json.dumps({k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in line.items()}),
+        flush=True,
     )
     return ratio <= goal

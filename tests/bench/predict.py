@@ -31,7 +31,7 @@ Search = Callable[[str], object]
 
 
 def run() -> bool:
-    """Measure everything; some two minutes."""
+    """Measure everything; some minutes, most of them for exhaustive WRatio."""
     met = [_small(size) for size in SMALL]
     with tempfile.TemporaryDirectory() as folder:
         for size in LARGE:
