@@ -53,8 +53,8 @@ test-e2e: venv cluster-up ## on the cluster
 	$(PY) -m pytest tests/e2e
 
 .PHONY: bench
-bench: venv ## measure one thing: make bench B=<name>; without B lists the names
-	$(PY) -m tests.bench $(B)
+bench: ## measure one thing: make bench B=<name>; without B lists the names
+	@BENCH=$$($(CLUSTER) venv-bench) && $$BENCH -m tests.bench $(B)
 
 .PHONY: images
 images: ## build the images and print their sizes
@@ -69,14 +69,17 @@ cluster-down: ## delete the cluster; images and cached builds stay
 	@$(CLUSTER) down
 
 .PHONY: lock
-lock: ## resolve the dependencies anew: three locks with hashes, one resolution
+lock: ## resolve the dependencies anew: four locks with hashes, one resolution
 	@UV=$$($(CLUSTER) uv) && export UV_CUSTOM_COMPILE_COMMAND="make lock" && \
 	compile() { $$UV pip compile --quiet --upgrade --python-version 3.11 --generate-hashes \
 	  pyproject.toml "$$@"; } && \
 	compile --all-extras --group dev --output-file tests/requirements.txt && \
 	compile --extra operator --constraint tests/requirements.txt \
 	  --output-file operator/requirements.txt && \
-	compile --extra app --constraint tests/requirements.txt --output-file app/requirements.txt
+	compile --extra app --constraint tests/requirements.txt \
+	  --output-file app/requirements.txt && \
+	compile --all-extras --group bench --constraint tests/requirements.txt \
+	  --output-file tests/bench/requirements.txt
 
 .PHONY: clean
 clean: ## delete the cluster, our images, everything cached, and .venv

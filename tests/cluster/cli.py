@@ -103,6 +103,10 @@ def _venv(_: argparse.Namespace) -> None:
     venv.ensure(lambda text: say(f"[venv] {text}"))
 
 
+def _venv_bench(_: argparse.Namespace) -> None:
+    print(venv.bench(lambda text: say(f"[bench] {text}")) / "bin" / "python")
+
+
 def _uv(_: argparse.Namespace) -> None:
     print(venv.uv(lambda text: say(f"[uv] {text}")))
 
@@ -126,6 +130,7 @@ _COMMANDS = {
     _status: "say what is there, changing nothing",
     _control_plane: "run an API server alone until Ctrl-C",
     _venv: "make the Python environment that runs the tests; `.venv` points to it",
+    _venv_bench: "make the environment with what benches compare us to; print its Python",
     _uv: "print where the program is that writes the locks",
     _clean: "delete the cluster, our images and everything cached",
 }

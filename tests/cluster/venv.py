@@ -11,6 +11,7 @@ from tests.cluster.images import ROOT
 from tests.cluster.shell import CommandFailed, Unavailable, run, succeeds
 
 _LOCK = ROOT / "tests" / "requirements.txt"
+_BENCH_LOCK = ROOT / "tests" / "bench" / "requirements.txt"
 _LINK = ROOT / ".venv"
 _UV = "uv==0.11.*"
 _OLDEST = (3, 11)
@@ -25,6 +26,12 @@ def ensure(note: Callable[[str], None]) -> Path:
     folder = _ensure("venv", cache.digest(_LOCK, *_python()), install, note)
     _point_to(folder)
     return folder
+
+
+def bench(note: Callable[[str], None]) -> Path:
+    """Return the folder of the environment that benches run in: the app, and its peers."""
+    install = ("--require-hashes", "--requirement", str(_BENCH_LOCK))
+    return _ensure("bench-venv", cache.digest(_BENCH_LOCK, *_python()), install, note)
 
 
 def uv(note: Callable[[str], None]) -> Path:

@@ -32,7 +32,7 @@ async def warm(
     """Read the catalogue again, on every pod, and have its first products' manuals fetched."""
     await services.catalog.refresh(always=True)
     await services.pods.tell(Topic.CATALOG)
-    found = [p for p in services.catalog.current.products.values() if p.manual_url is not None]
+    found = [p for p in services.catalog.current.order if p.manual_url is not None]
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def state_of(product_id: str) -> str:

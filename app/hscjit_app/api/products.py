@@ -3,7 +3,6 @@
 Answers that only the catalogue decides are cached as the bytes that are sent, until it is swapped.
 """
 
-import itertools
 from collections.abc import Callable
 from typing import Annotated
 
@@ -62,8 +61,8 @@ async def list_products(
     """Return a page of the catalogue."""
 
     def make() -> ProductPage:
-        found = services.catalog.current.products
-        page = itertools.islice(found.values(), offset, offset + limit)
+        found = services.catalog.current.order
+        page = found[offset : offset + limit]
         return ProductPage(total=len(found), products=[views.product(p) for p in page])
 
     return await _cached(services.cache, keys.product("list", offset, limit), make)

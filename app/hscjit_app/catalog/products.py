@@ -13,6 +13,8 @@ from hscjit_app.errors import CatalogError
 
 T = TypeVar("T")
 
+NOTHING = "The catalogue's files hold no product at all, expected at least one"
+
 _KINDS: dict[type, str] = {str: "text", list: "a list", dict: "an object"}
 
 

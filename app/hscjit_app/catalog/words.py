@@ -6,10 +6,13 @@ word counts as a whole and in its parts: "TD-17KVX" is td17kvx, td, 17kvx, 17 an
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _GROUP = re.compile(r"[^\W_]+(?:[-/.'\u2019&+][^\W_]+)*")
 _PART = re.compile(r"[^\W_]+")
+_JOINER = re.compile(r"(?<=[^\W_])[-/.'\u2019&+](?=[^\W_])")
+_GAP = re.compile(r"(?:(?!\n)[\W_])+")
 _RUN = re.compile(r"\d+|[^\W\d_]+")
 # Marks that tell kana apart are letters to their readers, unlike accents, points and vowel signs.
 _KANA_MARKS = "\u3099\u309a"
@@ -41,6 +44,13 @@ def fold(text: str) -> str:
 def typed(text: str) -> list[str]:
     """Cut what a customer typed: each hyphenated group is one word."""
     return ["".join(_PART.findall(group)) for group in _GROUP.findall(fold(text))]
+
+
+def normal_lines(texts: Sequence[str]) -> list[str]:
+    """Return `" ".join(typed(text))` for many texts, several times faster than one by one."""
+    folded = "\n".join([fold(text).replace("\n", " ") for text in texts])
+    lines = _GAP.sub(" ", _JOINER.sub("", folded)).split("\n") if texts else []
+    return [line.strip(" ") for line in lines]
 
 
 def named(text: str) -> list[Word]:

@@ -1,0 +1,276 @@
+"""A large catalogue is found in, judged and shared as a small one is."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hscjit_app.catalog import large, pack, packing, postings, records, store, words
+from hscjit_app.catalog.large import LargeIndex
+from hscjit_app.catalog.matching import FLOOR, FuzzyIndex
+from hscjit_app.catalog.products import Brand, Product, Relation
+from hscjit_app.catalog.records import Records
+from hscjit_app.catalog.store import CatalogStore
+from hscjit_app.errors import CatalogError
+
+
+def product(brand: str, name: str, category: str = "", aliases: tuple[str, ...] = ()) -> Product:
+    """A product with everything a record keeps."""
+    slug = brand.lower().replace(" ", "-")
+    return Product(
+        id=f"{slug}-{name.lower().replace(' ', '-')}",
+        name=name,
+        brand=Brand(slug, brand, "", f"https://{slug}.example.com", ""),
+        category=category,
+        production_country="Sweden",
+        image="/a.webp",
+        manual_url=None if aliases else "/manual.pdf",
+        relations=(Relation("accessory", f"{slug}-bag", "Bag"),),
+        aliases=aliases,
+    )
+
+
+FILLERS = [
+    product(brand, f"{brand} {series}-{number} {kind}", kind)
+    for brand in ("Pearl", "Mackie", "Casio", "Tama", "Zoom", "Korg")
+    for series in ("AX", "BR", "CK", "DP")
+    for number in range(100, 125)
+    for kind in ("Mixer", "Snare Drum", "Digital Piano", "Field Recorder")
+]
+MEANT = [
+    product("Roland Corporation", "Roland TD-17KVX Gen 2", "Electronic Drums"),
+    product("Roland Corporation", "Roland TD-17KV", "Electronic Drums"),
+    product("Roland Corporation", "Roland RH-300 Headphones", "Headphones"),
+    product("Nord", "Nord Stage 4 88-Keys", "Keyboard", ("NS4",)),
+    product("Boss", "BOSS Stage Keyboard 88", "Keyboard"),
+    product("Moog", "Moog Grandmother", "Synthesizer"),
+    product("Moog", "Moog Mother-32", "Synthesizer"),
+    product("Moog", "Matriarch", "Synthesizer"),
+    product("Córdoba", "Córdoba C5 Guitar", "Guitar"),
+    product("D'Angelico", "D'Angelico Excel DC", "Guitar"),
+    product("Ямаха", "Ямаха П-45", "Пианино"),
+    product("רולנד", "רולנד פסנתר חשמלי"),
+    product("ياماها", "ياماها بيانو رقمي"),
+]
+PRODUCTS = [*FILLERS[:1200], *MEANT, *FILLERS[1200:]]
+EXACT = FuzzyIndex(PRODUCTS)
+
+
+INDEX = LargeIndex.of(PRODUCTS)
+
+TYPED = {
+    "a typo in the brand": ("rolnd td17", "Roland TD-17KV"),
+    "two letters swapped": ("moog grandmohter", "Moog Grandmother"),
+    "a missing letter": ("grandmothr", "Moog Grandmother"),
+    "a typo in the first letter": ("hrandmother", "Moog Grandmother"),
+    "words the other way round": ("stage 4 nord", "Nord Stage 4 88-Keys"),
+    "a model with its hyphen": ("td-17kvx", "Roland TD-17KVX Gen 2"),
+    "a model without its hyphen": ("td17kvx", "Roland TD-17KVX Gen 2"),
+    "a model in pieces": ("td 17 kvx", "Roland TD-17KVX Gen 2"),
+    "a model number among its like": ("casio ck107 snare", "Casio CK-107 Snare Drum"),
+    "a prefix": ("gra", "Moog Grandmother"),
+    "a brand the name leaves out": ("moog matri", "Matriarch"),
+    "an alias": ("ns4", "Nord Stage 4 88-Keys"),
+    "without the accent": ("cordoba", "Córdoba C5 Guitar"),
+    "full-width letters": ("\uff2d\uff2f\uff2f\uff27\u3000mother", "Moog Mother-32"),
+    "without the apostrophe": ("dangelico", "D'Angelico Excel DC"),
+    "Cyrillic with a typo": ("ямха п45", "Ямаха П-45"),
+    "Hebrew": ("רולנד פסנ", "רולנד פסנתר חשמלי"),
+    "Hebrew with a typo": ("רולנד פסנתל", "רולנד פסנתר חשמלי"),
+    "Arabic": ("ياماها بيا", "ياماها بيانو رقمي"),
+    "Arabic, words the other way round": ("بيانو ياماها", "ياماها بيانو رقمي"),
+}
+
+
+@pytest.mark.parametrize(("typed", "meant"), TYPED.values(), ids=TYPED)
+def test_what_is_typed_finds_what_is_meant(typed, meant):
+    assert INDEX.predict(typed)[0].product.name == meant
+
+
+@pytest.mark.parametrize("typed", [typed for typed, _ in TYPED.values()], ids=TYPED)
+def test_confidence_means_what_it_means_in_a_small_catalogue(typed):
+    found = INDEX.predict(typed)[0]
+    exact = {m.product.id: m for m in EXACT.predict(typed, limit=50)}[found.product.id]
+
+    assert found.confidence == pytest.approx(exact.confidence, abs=0.12)
+
+
+@pytest.mark.parametrize("typed", ["", "  ", "?!", "_", "xqzzyxq", "a" * 10_000])
+def test_what_names_nothing_finds_nothing(typed):
+    assert INDEX.predict(typed) == []
+
+
+def test_confidence_is_1_for_the_whole_name_and_never_below_the_floor():
+    assert INDEX.predict("Moog Grandmother")[0].confidence == 1.0
+    for typed in ("m", "mo", "moo", "moog", "moog g", "moog grandmother filter"):
+        found = [match.confidence for match in INDEX.predict(typed, limit=20)]
+        assert all(FLOOR <= confidence <= 1 for confidence in found)
+        assert found == sorted(found, reverse=True)
+
+
+def test_match_text_is_the_words_recognised_in_the_catalogues_spelling():
+    assert INDEX.predict("rolnd td17kvx")[0].match_text == "Roland TD-17KVX"
+    assert INDEX.predict("stage nord")[0].match_text == "Nord Stage"
+
+
+def test_a_question_names_its_product_or_none():
+    named = INDEX.identify("how do I set the kick sensitivity on my td17kvx?")
+
+    assert named is not None
+    assert named.product.name == "Roland TD-17KVX Gen 2"
+    assert INDEX.identify("what is the weather like?") is None
+    assert INDEX.identify("") is None
+
+
+def test_an_empty_catalogue_finds_nothing():
+    assert LargeIndex.of([]).predict("moog") == []
+
+
+@given(st.text(max_size=60))
+@settings(max_examples=60, deadline=None)
+def test_any_text_is_answered(text):
+    assert len(INDEX.predict(text)) <= 5
+
+
+@given(st.lists(st.text(alphabet="aB1é -/.'\u2019&+_\n\tא٣ガ\u0301", max_size=12), max_size=6))
+@settings(max_examples=50, deadline=None)
+def test_many_lines_are_cut_as_each_alone(texts):
+    assert words.normal_lines(texts) == [" ".join(words.typed(text)) for text in texts]
+
+
+@given(st.lists(st.sampled_from(["moog", "nord", "td17", "ab", "c", "stage"]), min_size=1))
+@settings(max_examples=50, deadline=None)
+def test_a_name_is_a_candidate_for_its_own_words(name):
+    names = sorted([" ".join(name), "korg mixer", "zoom", "yamaha piano 88"], key=len)
+    found = postings.Postings(postings.build(names), len(names)).candidates(name)
+
+    assert names.index(" ".join(name)) in found.tolist()
+
+
+def test_records_are_the_products_they_were_made_of():
+    kept = Records(records.encode(PRODUCTS))
+
+    assert list(kept) == [p.id for p in PRODUCTS]
+    assert [kept[p.id] for p in MEANT] == MEANT
+    assert kept.order[3:5] == PRODUCTS[3:5]
+    assert kept.order[-1] == PRODUCTS[-1]
+    assert kept.get("no-such") is None
+
+
+BROKEN = {
+    "empty": b"",
+    "something else": b"x" * 500,
+    "cut in its head": 40,
+    "cut in its arrays": -1,
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+def test_a_damaged_pack_is_no_pack(tmp_path, broken):
+    path = tmp_path / "a.pack"
+    pack.write(path, large.encode(MEANT))
+    path.write_bytes(path.read_bytes()[:broken] if isinstance(broken, int) else broken)
+
+    with pytest.raises(pack.NotAPack):
+        pack.read(path)
+
+
+def write(folder: Path, *products: Product) -> None:
+    """Put one catalogue file in place as `mv` does."""
+    folder.mkdir(exist_ok=True)
+    body = {
+        "brand_identity": {"id": "x", "name": "X"},
+        "products": [{"id": p.id, "name": p.name, "category": p.category} for p in products],
+    }
+    (folder / ".new").write_text(json.dumps(body))
+    (folder / ".new").rename(folder / "a.json")
+
+
+@pytest.fixture
+def packed(monkeypatch, tmp_path):
+    """Let a few products count as many."""
+    monkeypatch.setattr(store, "SMALL_BYTES", 10)
+    monkeypatch.setattr(store, "SMALL_PRODUCTS", 2)
+    monkeypatch.setattr(
+        packing, "_build", lambda folder, packs: packing.write(store.read(folder), packs)
+    )
+    return tmp_path / "packs"
+
+
+async def test_a_large_catalogue_is_packed_once_mapped_by_all_and_swapped_live(packed, tmp_path):
+    write(tmp_path / "files", *MEANT)
+    first = CatalogStore(tmp_path / "files", packed)
+    await first.refresh()
+    (path,) = packed.glob("*.pack")
+    made = path.stat().st_mtime_ns
+    second = CatalogStore(tmp_path / "files", packed)
+    await second.refresh()
+    assert path.stat().st_mtime_ns == made
+    assert isinstance(second.current.index, LargeIndex)
+    assert second.current.index.predict("grandmothr")[0].product.name == "Moog Grandmother"
+
+    old = second.current
+    write(tmp_path / "files", *FILLERS[:9])
+    assert await second.refresh()
+    assert second.current.index.predict("pearl ax100")[0].product.name.startswith("Pearl AX-100")
+    assert old.index.predict("matriarch")[0].product.name == "Matriarch"
+
+
+async def test_a_damaged_pack_is_made_anew(packed, tmp_path):
+    write(tmp_path / "files", *MEANT)
+    files = store.read(tmp_path / "files")
+    packed.mkdir()
+    (packed / packing.name_of(files)).write_bytes(b"half")
+
+    found, _ = packing.mapped(files, tmp_path / "files", packed)
+
+    assert len(found) == len(MEANT)
+
+
+async def test_a_bad_large_file_is_named_and_the_old_catalogue_kept(packed, tmp_path):
+    write(tmp_path / "files", *MEANT)
+    catalog = CatalogStore(tmp_path / "files", packed)
+    await catalog.refresh()
+
+    write(tmp_path / "files", *MEANT, MEANT[0])
+    assert not await catalog.refresh()
+    assert "is already in a.json" in str(catalog.error)
+    assert len(catalog.current.products) == len(MEANT)
+
+
+def test_a_process_of_its_own_builds_or_says_why_not(tmp_path):
+    write(tmp_path / "files", *MEANT)
+    found, index = packing.mapped(
+        store.read(tmp_path / "files"), tmp_path / "files", tmp_path / "packs"
+    )
+    assert len(found) == len(MEANT)
+    assert index.predict("grandmothr")[0].product.name == "Moog Grandmother"
+
+    write(tmp_path / "files", *MEANT, MEANT[0])
+    with pytest.raises(CatalogError, match=r"is already in a\.json"):
+        packing.mapped(store.read(tmp_path / "files"), tmp_path / "files", tmp_path / "packs")
+
+
+def test_old_packs_are_dropped(tmp_path):
+    for n in range(4):
+        packing.write([("a.json", _file(MEANT[n]))], tmp_path)
+
+    assert len(list(tmp_path.glob("*.pack"))) == packing.KEEP
+
+
+def test_a_folder_that_cant_hold_packs_is_said(tmp_path):
+    (tmp_path / "packs").write_text("a file")
+
+    with pytest.raises(CatalogError, match="can't be indexed"):
+        packing.mapped([("a.json", b"{}")], tmp_path, tmp_path / "packs")
+
+
+def _file(one: Product) -> bytes:
+    return json.dumps(
+        {
+            "brand_identity": {"id": "x", "name": "X"},
+            "products": [{"id": one.id, "name": one.name}],
+        }
+    ).encode()
