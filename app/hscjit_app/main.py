@@ -86,9 +86,7 @@ async def lifespan(app: FastAPI, settings: Settings, engine: Engine) -> AsyncIte
         bus=Bus(queue, new_name(settings.pod)) if queue else None,
     )
     set_cache(cache)
-    catalog = CatalogStore(
-        settings.catalog_dir, swapped=lambda: cache.forget_here(keys.PRODUCT)
-    )
+    catalog = CatalogStore(settings.catalog_dir, swapped=lambda: cache.forget_here(keys.PRODUCT))
     streams: Streams = (
         SafeStreams(RedisStreams(queue), MemoryStreams()) if queue else MemoryStreams()
     )
