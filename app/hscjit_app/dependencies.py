@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 
 from hscjit_app import metrics
+from hscjit_app.loops import going_on
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +51,7 @@ class Dependencies:
 
     async def run(self) -> None:
         """Check every second until cancelled."""
-        while True:
+        while going_on():
             await self.check_once()
             await asyncio.sleep(PERIOD_S)
 

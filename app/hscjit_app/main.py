@@ -32,6 +32,7 @@ from hscjit_app.db.session import Database, prepare
 from hscjit_app.dependencies import Dependencies
 from hscjit_app.deps import Services
 from hscjit_app.loop_lag import LoopLag
+from hscjit_app.loops import going_on
 from hscjit_app.manuals.service import ManualRef, ManualService
 from hscjit_app.middleware import Observed
 from hscjit_app.pods import Pods, Topic
@@ -146,7 +147,7 @@ def _report(task: asyncio.Task[None]) -> None:
 
 async def _sample_queue(redis: Redis) -> None:
     """Publish the queue's depth and age each second; while Redis is away the last look stands."""
-    while True:
+    while going_on():
         with contextlib.suppress(OSError, TimeoutError, RedisError):
             async with asyncio.timeout(QUEUE_PERIOD_S):
                 look = await queue_metrics.sample(redis, time.time())

@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from hscjit_app import metrics
+from hscjit_app.loops import going_on
 
 log = structlog.get_logger(__name__)
 
@@ -84,18 +85,18 @@ class Pods:
             await asyncio.gather(self._announce(), self._listen(self._redis))
 
     async def _announce(self) -> None:
-        while True:
+        while going_on():
             if not self._leaving:
                 await self.tell(Topic.HERE)
             metrics.PEERS.set(self.others)
             await asyncio.sleep(PERIOD_S)
 
     async def _listen(self, redis: Redis) -> None:
-        while True:
+        while going_on():
             try:
                 async with redis.pubsub(ignore_subscribe_messages=True) as heard:
                     await heard.subscribe(CHANNEL)
-                    while True:
+                    while going_on():
                         message = await heard.get_message(timeout=PERIOD_S)
                         if message is not None:
                             self.hear(message["data"])

@@ -30,6 +30,7 @@ from hscjit_app.answers.stream import (
     Orphan,
     StreamsDown,
 )
+from hscjit_app.loops import going_on
 
 log = structlog.get_logger(__name__)
 
@@ -170,7 +171,7 @@ class RedisStreams:
     async def run(self) -> None:
         """Read for all followers until cancelled; reconnects by itself."""
         pause = 0.1
-        while True:
+        while going_on():
             try:
                 await self._pump()
                 pause = 0.1

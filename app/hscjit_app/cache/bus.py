@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from hscjit_app import metrics
 from hscjit_app.cache.keys import CHANNEL
+from hscjit_app.loops import going_on
 
 log = structlog.get_logger(__name__)
 
@@ -49,11 +50,11 @@ class Bus:
     async def listen(self, listener: Listener) -> None:
         """Hand on what others say until cancelled; reconnects by itself."""
         pause = _PAUSE_S
-        while True:
+        while going_on():
             try:
                 async with self._redis.pubsub() as ear:
                     await ear.subscribe(CHANNEL)
-                    while True:
+                    while going_on():
                         message = await _next(ear.get_message, ear.ping)
                         if message["type"] == "subscribe":
                             listener.hearing(True)

@@ -19,6 +19,7 @@ from hscjit_app.answers.stream import (
 )
 from hscjit_app.deps import Services
 from hscjit_app.errors import TooFast, Unavailable
+from hscjit_app.loops import going_on
 from hscjit_app.pods import Topic
 from hscjit_app.ws.protocol import Error
 from hscjit_app.ws.writing import Question, Said, Writer, Writing, interrupted
@@ -69,7 +70,7 @@ class Answering:
 
     async def run(self) -> None:
         """Hold the claims of this pod and take over those of dead ones, until cancelled."""
-        while True:
+        while going_on():
             try:
                 await self._hold_claims()
                 if not self._services.draining:
