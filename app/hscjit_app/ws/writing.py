@@ -102,7 +102,7 @@ class Writer:
         numbered = frame.model_copy(update={"id": self._claim.answer_id, "seq": self._seq})
         text = numbered.encode()
         give_up = time.monotonic() + APPEND_PATIENCE_S
-        while going_on():
+        while True:
             try:
                 await self._streams.append(self._claim, self._seq, text, last=last)
             except StreamsDown:
