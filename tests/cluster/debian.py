@@ -12,7 +12,6 @@ from tests.cluster.shell import CommandFailed, Unavailable, run
 SUITE = "bookworm"
 """The release that our images are made of; `python:3.11-slim-bookworm` is its online twin."""
 
-_DEFAULT_MIRROR = "http://deb.debian.org/debian"
 UNWANTED = (
     "usr/share/doc",
     "usr/share/man",
@@ -47,7 +46,12 @@ def mirror() -> str:
     folder = Path("/etc/apt/sources.list.d")
     sources = [Path("/etc/apt/sources.list"), *sorted(folder.glob("*"))]
     text = "\n".join(path.read_text(errors="replace") for path in sources if path.is_file())
-    return parse_mirror(text) or _DEFAULT_MIRROR
+    found = parse_mirror(text)
+    if found is None:
+        raise Unavailable(
+            "apt on this machine names no Debian mirror: add one to /etc/apt/sources.list"
+        )
+    return found
 
 
 def parse_mirror(sources: str) -> str | None:

@@ -60,9 +60,9 @@ def test_a_state_that_cannot_be_read_is_none(
 
 
 HELD = """\
-docker.io/library/hscjit-app:aaa
-docker.io/library/redis:7
-docker.io/prom/prometheus:v2
+registry.test/library/hscjit-app:aaa
+registry.test/library/redis:7
+registry.test/prom/prometheus:v2
 sha256:redis:8
 """
 WANTED = {
