@@ -60,7 +60,7 @@ class _InProcess:
     def _work(self) -> None:
         celery = _carrier()
         celery.loader.import_default_modules()  # registers the tasks
-        while True:
+        while _State.in_process is self:  # until `close`, or another took its place
             try:
                 name, args = self._queue.get(timeout=_SWEEP_EACH_S)
             except queue.Empty:
@@ -108,6 +108,11 @@ def _carrier() -> "Celery":
 def heartbeat_queue(settings: Settings) -> str:
     """Return the name of a worker's own queue, through which it proves that it consumes."""
     return f"heartbeat.{settings.pod}"
+
+
+def close() -> None:
+    """End the thread of a process without Redis, once it has done what it is at."""
+    _State.in_process = None
 
 
 def configure(settings: Settings) -> None:

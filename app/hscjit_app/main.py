@@ -122,6 +122,7 @@ async def lifespan(app: FastAPI, settings: Settings, engine: Engine) -> AsyncIte
     for client in (queue, cache_redis):
         if client is not None:
             await client.aclose()
+    broker.close()
     await database.close()
     log.info("Stopped")
 

@@ -21,6 +21,13 @@ PRODUCT = "roland-td17kvx2"
 QUESTION = "how do I set the kick sensitivity?"
 
 
+@pytest.fixture(autouse=True)
+def no_queue_left() -> Iterator[None]:
+    """End the in-process queue with its test: its thread would go on asking for a lost database."""
+    yield
+    broker.close()
+
+
 @pytest.fixture
 def database_url(postgres_server: str) -> Iterator[str]:
     """An empty database, as libpq writes its address."""
