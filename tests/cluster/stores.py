@@ -33,11 +33,12 @@ def redis_server() -> Iterator[str]:
 
 
 @contextmanager
-def postgres_server() -> Iterator[str]:
-    """A Postgres with one empty database; gives its URL, without a driver's name in the scheme."""
+def postgres_server(port: int | None = None) -> Iterator[str]:
+    """A Postgres with one empty database, on a free port unless told which; gives its URL,
+    without a driver's name in the scheme."""
     initdb = _find("initdb", "postgresql-15", _POSTGRES)
     programs = Path(initdb).parent
-    (port,) = free_ports(1)
+    port = port or free_ports(1)[0]
     user = humble_user()
     with humble_folder() as folder:
         data = folder / "data"

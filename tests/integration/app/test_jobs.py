@@ -2,10 +2,8 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, func, select
 from sqlalchemy.orm import Session
+from tests.cluster import stores
 from tests.cluster.ports import free_ports
 from tests.integration.app.servers import ROOT
 
@@ -68,41 +67,15 @@ def test_two_migrations_at_once_do_it_once(env, tmp_path):
     assert {s["revision"] for s in said} == {"0001"}
 
 
-def test_migration_waits_for_a_database_that_is_not_there_yet(env, database_url, tmp_path):
+def test_migration_waits_for_a_database_that_is_not_there_yet(env, tmp_path):
     (port,) = free_ports(1)
-    late = {"HSCJIT_DATABASE_URL": f"postgresql+psycopg://hscjit@127.0.0.1:{port}/late"}
+    late = {"HSCJIT_DATABASE_URL": f"postgresql+psycopg://hscjit@127.0.0.1:{port}/postgres"}
     job = begin("migrate", env=late, log=tmp_path / "log")
     time.sleep(2)
     assert job.poll() is None
 
-    real = psycopg.conninfo.conninfo_to_dict(database_url)
-    server = socket.create_server(("127.0.0.1", port))
-    threading.Thread(target=forward, args=(server, int(real["port"])), daemon=True).start()
-    with psycopg.connect(database_url, autocommit=True) as admin:
-        admin.execute("CREATE DATABASE late")
-    try:
+    with stores.postgres_server(port):
         assert job.wait(timeout=30) == 0
-    finally:
-        with psycopg.connect(database_url, autocommit=True) as admin:
-            admin.execute("DROP DATABASE late WITH (FORCE)")
-
-
-def forward(server: socket.socket, port: int) -> None:
-    """Pass each connection on to another port, as a Service does once its pod is ready."""
-    while True:
-        near, _ = server.accept()
-        far = socket.create_connection(("127.0.0.1", port))
-        for one, other in ((near, far), (far, near)):
-            threading.Thread(target=pump, args=(one, other), daemon=True).start()
-
-
-def pump(source: socket.socket, sink: socket.socket) -> None:
-    try:
-        while data := source.recv(65536):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
-    except OSError:
-        return
 
 
 def test_a_schema_of_the_future_is_left_alone_and_named(env, settings, database_url, tmp_path):
