@@ -8,11 +8,12 @@ others go on, and the status is written even then.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import structlog
 
-from hscjit_operator import conditions, metrics, names, report, sight
+from hscjit_operator import asked, conditions, metrics, names, report, sight
+from hscjit_operator.asked import Asked
 from hscjit_operator.backups import Backups
 from hscjit_operator.cluster import kinds
 from hscjit_operator.cluster.apply import Applier
@@ -20,16 +21,16 @@ from hscjit_operator.cluster.client import Api, ApiError
 from hscjit_operator.cluster.events import Events
 from hscjit_operator.cluster.front_door import FrontDoor
 from hscjit_operator.cluster.observe import Apps, Children
-from hscjit_operator.cluster.references import Reference, References
-from hscjit_operator.decisions import replicas, restore, rollout
+from hscjit_operator.cluster.references import References
+from hscjit_operator.decisions import replicas, rollout
 from hscjit_operator.decisions.readiness import Gravity, Problem
 from hscjit_operator.kept import Keeper
 from hscjit_operator.model import pause
-from hscjit_operator.model.autopilot import Report, Subject, Targets, clamp
+from hscjit_operator.model.autopilot import Pilot, Targets, clamp
 from hscjit_operator.model.inputs import Inputs
 from hscjit_operator.model.observed import Answer, Child, SecretFacts
 from hscjit_operator.model.policy import policy_of
-from hscjit_operator.model.spec import TEMPLATE_VERSIONS, HSCJit, SpecError, parse
+from hscjit_operator.model.spec import TEMPLATE_VERSIONS, HSCJit, SpecError
 from hscjit_operator.names import Key
 from hscjit_operator.queue import Outcome, Trigger
 from hscjit_operator.scribe import Scribe
@@ -44,29 +45,12 @@ _LEAVING_S: Final = 1.0
 """Something of a former HSCJit is on its way out, and no watch of ours may tell when it is."""
 
 
-class Pilot(Protocol):
-    """What a pass needs of the autopilot."""
-
-    def set_subject(self, key: Key, subject: Subject) -> None:
-        """Tell what a pass saw."""
-
-    def app(self, key: Key) -> HSCJit | None:
-        """Return the HSCJit by the last valid spec it was told of."""
-
-    def report(self, key: Key) -> Report | None:
-        """Return what the autopilot has to say."""
-
-    def forget(self, key: Key) -> None:
-        """Look after an HSCJit no more."""
-
-
 @dataclass
 class _Recall:
     """What is remembered of one HSCJit between passes; lost with no harm."""
 
     uid: str
     children: Memory = field(default_factory=Memory)
-    parsed: HSCJit | None = None
     epoch: int = 0
     """How many rollouts of the API have ended: after each the front door is asked anew."""
     rolling: bool = False
@@ -114,6 +98,7 @@ class Reconciler:
         self._door = front_door
         self._events = events
         self._pilot = pilot
+        self._asked = Asked(pilot)
         self._settings = settings
         self._clock = clock
         self._now = now
@@ -134,6 +119,7 @@ class Reconciler:
     def forget(self, key: Key) -> None:
         """Drop everything known of an HSCJit that is gone; its children go by their owner."""
         self._recalls.pop(key, None)
+        self._asked.forget(key)
         self._scribe.forget(key)
         self._references.forget(key)
         self._door.forget(key)
@@ -169,7 +155,7 @@ class Reconciler:
             return Outcome()
         now = self._now()
         recall = self._remembered(key, stored.uid)
-        held, held_wrong = _pause(body, now)
+        held, held_wrong = asked.paused(body, now)
         seen = report.Seen(
             name=key.name,
             namespace=key.namespace,
@@ -184,10 +170,10 @@ class Reconciler:
             now=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
         try:
-            app = self._parsed(body, recall)
+            app = self._asked.read(key, body)
         except SpecError as error:
             # The children stay as they are; they are still looked after, and told of.
-            self._fly_on(key, seen, held)
+            self._asked.hold(key, seen)
             wrong = (Problem(Gravity.SPEC, "InvalidSpec", str(error)),)
             said = report.compose(replace(seen, problems=wrong)).as_dict()
             return Outcome(await self._scribe.write(key, recall.uid, said) is None)
@@ -259,17 +245,6 @@ class Reconciler:
         failed = wrote is None or any(problem.retry for problem in run.problems)
         return Outcome(failed, _AGAIN_S if wrote or run.acted else _next_look(run))
 
-    def _fly_on(self, key: Key, seen: report.Seen, held: pause.Pause) -> None:
-        """Keep the autopilot's view fresh: by the last valid spec it heals and scales on."""
-        last = self._pilot.app(key)
-        if last is not None:
-            step = (seen.before.get("restore") or {}).get("step")
-            restoring = step is not None and step not in restore.OVER
-            subject = sight.subject(
-                last, seen.before, seen.observed, seen.rolled, held, restoring=restoring
-            )
-            self._pilot.set_subject(key, subject)
-
     def _remembered(self, key: Key, uid: str) -> _Recall:
         recall = self._recalls.get(key)
         if recall is None or recall.uid != uid:
@@ -278,24 +253,10 @@ class Reconciler:
             recall = self._recalls[key] = _Recall(uid)
         return recall
 
-    @staticmethod
-    def _parsed(body: Mapping[str, Any], recall: _Recall) -> HSCJit:
-        """Read the spec; the same object again while neither spec nor annotations changed."""
-        metadata = body["metadata"]
-        known = recall.parsed
-        same = (
-            known is not None
-            and known.generation == metadata["generation"]
-            and known.annotations == (metadata.get("annotations") or {})
-        )
-        if known is None or not same:
-            known = recall.parsed = parse(body)
-        return known
-
     async def _secret(self, run: _Pass) -> SecretFacts | None:
         """Return the generated Secret once it and the volumes are ours; note what is missing."""
         app = run.app
-        wanted = _references(app)
+        wanted = asked.references(app)
         name = (kinds.SECRET.kind, names.child(app.name, names.SECRET))
         try:
             known = await self._references.get(app.key, wanted)
@@ -370,13 +331,6 @@ class Reconciler:
         run.acted = run.acted or acted
 
 
-def _references(app: HSCJit) -> tuple[Reference, ...]:
-    named: list[Reference] = [("Secret", ref.name) for ref in app.image.pull_secrets]
-    if app.catalog.config_map_ref is not None:
-        named.append(("ConfigMap", app.catalog.config_map_ref.name))
-    return tuple(named)
-
-
 def _version(run: _Pass) -> str:
     annotation = sight.pinned_on(run.observed, run.app.name, names.ANNOTATION_TEMPLATE_VERSION)
     pins = rollout.Pins(run.status.get("version"), annotation)
@@ -389,13 +343,6 @@ def _upgrade_required(version: str) -> Problem:
         f"Template version {version} is in use, this operator carries {carried}; set spec.version"
     )
     return Problem(Gravity.STALL, "UpgradeRequired", said)
-
-
-def _pause(body: Mapping[str, Any], now: datetime) -> tuple[pause.Pause, str]:
-    try:
-        return pause.read(body["metadata"].get("annotations") or {}, now), ""
-    except pause.PauseError as error:
-        return pause.Pause(), str(error)
 
 
 def _next_look(run: _Pass) -> float | None:

@@ -182,3 +182,19 @@ class Actuator(Protocol):
 
     async def write_ledger(self, key: "Key", text: str) -> None:
         """Apply the ConfigMap `<n>-ledger`, owned by the HSCJit, with `ledger.json` in it."""
+
+
+class Pilot(Protocol):
+    """What a pass needs of the autopilot."""
+
+    def set_subject(self, key: "Key", subject: Subject) -> None:
+        """Tell what a pass saw."""
+
+    def app(self, key: "Key") -> "HSCJit | None":
+        """Return the HSCJit by the last valid spec it was told of."""
+
+    def report(self, key: "Key") -> Report | None:
+        """Return what the autopilot has to say."""
+
+    def forget(self, key: "Key") -> None:
+        """Look after an HSCJit no more."""
