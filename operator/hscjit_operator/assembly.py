@@ -25,6 +25,8 @@ from hscjit_operator.names import Key
 from hscjit_operator.queue import Queue, Trigger
 from hscjit_operator.reconcile import Reconciler
 from hscjit_operator.settings import Settings
+from hscjit_operator.standing import Standing
+from hscjit_operator.targets import targets
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -129,6 +131,8 @@ class Operator:
             last_pass=lambda: self.reconciler.last_pass,
             dead_watches=self.watches.dead,
             missing_watches=self.watches.missing,
+            standing=Standing(self.apps),
+            targets=lambda: targets(self.children),
         )
         runner = web.AppRunner(endpoints.application(vitals), access_log=None)
         await runner.setup()

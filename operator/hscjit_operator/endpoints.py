@@ -1,11 +1,13 @@
 """What does the operator answer over HTTP? Is it alive, is it ready, and what has it counted?"""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import prometheus_client
 from aiohttp import web
+from prometheus_client.registry import Collector
 
 from hscjit_operator import metrics
 
@@ -25,6 +27,10 @@ class Vitals:
     """Kinds whose watch ended for good: only a new process watches them again."""
     missing_watches: Callable[[], list[str]]
     """Kinds that are not watched at the moment."""
+    standing: Collector
+    """How the HSCJits stand."""
+    targets: Callable[[], list[dict[str, Any]]]
+    """Whom a Prometheus may scrape."""
 
 
 def application(vitals: Vitals) -> web.Application:
@@ -43,16 +49,32 @@ def application(vitals: Vitals) -> web.Application:
 
     async def numbers(_request: web.Request) -> web.Response:
         vitals.missing_watches()  # sets its gauge
-        text = prometheus_client.generate_latest(metrics.REGISTRY)
+        # A thousand HSCJits have megabytes of series: the loop has better things to do meanwhile.
+        text = await asyncio.to_thread(_render, vitals.standing)
         return web.Response(
             body=text, headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST}
         )
 
+    async def targets(_request: web.Request) -> web.Response:
+        return web.json_response(vitals.targets())
+
     app = web.Application()
     app.add_routes(
-        [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", numbers)]
+        [
+            web.get("/healthz", healthz),
+            web.get("/readyz", readyz),
+            web.get("/metrics", numbers),
+            web.get("/targets", targets),
+        ]
     )
     return app
+
+
+def _render(standing: Collector) -> bytes:
+    registry = prometheus_client.CollectorRegistry()
+    registry.register(standing)
+    found = (prometheus_client.generate_latest(part) for part in (metrics.REGISTRY, registry))
+    return b"".join(found)
 
 
 def _no(why: str) -> web.Response:

@@ -53,6 +53,9 @@ OWNED: Final = {LABEL_MANAGED_BY: MANAGER}
 OPERATOR: Final = {LABEL_NAME: "hscjit-operator"}
 """Selects the operator's own pods; the chart sets it, the network policies let them in."""
 
+PROMETHEUS: Final = {LABEL_NAME: "hscjit-prometheus"}
+"""Selects the pod of the Prometheus that the chart can bring along."""
+
 ANNOTATION_PAUSED: Final = f"{GROUP}/paused"
 ANNOTATION_PAUSED_UNTIL: Final = f"{GROUP}/paused-until"
 ANNOTATION_PAUSED_REASON: Final = f"{GROUP}/paused-reason"

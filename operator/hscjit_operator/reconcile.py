@@ -224,6 +224,7 @@ class Reconciler:
                 manuals_ip=sight.cluster_ip(run.observed, app.name, names.MANUALS),
                 secret_checksum=secret.checksum,
                 operator_namespace=self._settings.namespace,
+                prometheus=self._settings.prometheus,
             )
             await self._tend(run, inputs)
         # 5: Say what came of it.

@@ -23,6 +23,9 @@ class Settings:
     """Image of the embedded Postgres (HSCJIT_IMAGE_POSTGRES)."""
     namespace: str = "default"
     """Where the operator runs; policies let it scrape from there (HSCJIT_OPERATOR_NAMESPACE)."""
+    prometheus: bool = False
+    """A Prometheus of the same release is beside the operator: every HSCJit's network policies let
+    it scrape (HSCJIT_PROMETHEUS, true or false)."""
     watch_namespaces: tuple[str, ...] = ()
     """Namespaces to serve, separated by commas; none means all (HSCJIT_WATCH_NAMESPACES)."""
     host: str = "0.0.0.0"  # noqa: S104  kubelet and Prometheus come from outside the pod
@@ -58,6 +61,7 @@ class Settings:
             image_redis=_required(env, "HSCJIT_IMAGE_REDIS"),
             image_postgres=_required(env, "HSCJIT_IMAGE_POSTGRES"),
             namespace=env.get("HSCJIT_OPERATOR_NAMESPACE", cls.namespace),
+            prometheus=_flag(env, "HSCJIT_PROMETHEUS"),
             watch_namespaces=tuple(name.strip() for name in namespaces if name.strip()),
             host=env.get("HSCJIT_HOST", cls.host),
             port=_port(env, "HSCJIT_PORT", cls.port),
@@ -98,6 +102,13 @@ def _count(env: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise SettingsError(f"{name} is {text!r}; expected a whole number above 0")
     return int(text)
+
+
+def _flag(env: Mapping[str, str], name: str) -> bool:
+    text = env.get(name, "false")
+    if text not in ("true", "false"):
+        raise SettingsError(f"{name} is {text!r}; expected true or false")
+    return text == "true"
 
 
 def _port(env: Mapping[str, str], name: str, default: int) -> int:

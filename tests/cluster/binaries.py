@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tests.cluster import cache, docker, engine, node
+from tests.cluster import cache, docker, engine, images, node
 from tests.cluster.progress import Progress
 from tests.cluster.shell import CommandFailed, output, run
 
@@ -46,6 +46,30 @@ def control_plane_binaries() -> Path:
         if image.built:
             return node.programs(step.note)
         return taken_out_of(image.image, step.note)
+
+
+def promtool() -> Path:
+    """Prometheus' tool that checks and tests rules, out of the image that runs on the cluster."""
+
+    def fill(folder: Path) -> None:
+        progress = Progress(3)
+        with progress.step("engine", "Docker") as step:
+            step.subject = f"Docker {engine.ensure(step.note)}"
+        with progress.step("node", "Kubernetes") as step:
+            built = node.ensure(step.note).built
+        with progress.step("images", "prometheus") as step:
+            _copy_program(images.prometheus(step.note, published=not built), "promtool", folder)
+
+    return cache.ensure("promtool", images.prometheus_key(), fill) / "promtool"
+
+
+def _copy_program(image: str, program: str, folder: Path) -> None:
+    container = output("docker", "create", image)
+    try:
+        place = f"{container}:/bin/{program}"
+        output("docker", "cp", "--follow-link", place, folder / program)
+    finally:
+        docker.remove_container(container)
 
 
 def taken_out_of(image: str, note: Callable[[str], None]) -> Path:

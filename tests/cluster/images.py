@@ -15,7 +15,6 @@ from tests.cluster import bases, cache, docker, gomodules, pip
 ROOT = Path(__file__).parents[2]
 _DEBIAN_ONES = Path(__file__).parent / "images"
 PYTHON = "python:3.11-slim-bookworm"
-PROMETHEUS = "prom/prometheus:v2.53.0"
 _VALUES = ROOT / "charts" / "hscjit-operator" / "values.yaml"
 
 
@@ -53,10 +52,24 @@ def ensure(note: Callable[[str], None], *, published: bool) -> Images:
     return Images(app=_own("app", base, note), operator=_own("operator", base, note), **stores)
 
 
+def prometheus(note: Callable[[str], None], *, published: bool) -> str:
+    """Build or find the image of Prometheus alone, for its promtool."""
+    official = published_stores(_VALUES.read_text())["prometheus"]
+    return _store("prometheus", official if published else None, _base(note, published), note)
+
+
+def prometheus_key() -> str:
+    """Changes with what the image of Prometheus is made of."""
+    official = published_stores(_VALUES.read_text())["prometheus"]
+    return cache.digest(official, _DEBIAN_ONES / "prometheus")
+
+
 def published_stores(values: str) -> dict[str, str]:
-    """The official images: Redis and Postgres as the chart's values name them, and Prometheus."""
+    """The official images of Redis, Postgres and Prometheus, as the chart's values name them."""
     names = dict(re.findall(r"^  (redis|postgres): *(\S+)$", values, re.MULTILINE))
-    return {"redis": names["redis"], "postgres": names["postgres"], "prometheus": PROMETHEUS}
+    prometheus = re.search(r"^prometheus:$.*?^  image: *(\S+)$", values, re.MULTILINE | re.DOTALL)
+    assert prometheus is not None, "the chart's values name no image of Prometheus"
+    return {**names, "prometheus": prometheus[1]}
 
 
 def metrics_server(note: Callable[[str], None]) -> str:

@@ -30,6 +30,14 @@ def ensure(tools: Tools, images: Images, state: kind.State, note: Callable[[str]
         "postgres": images.postgres,
     }
     settings = [part for name, value in values.items() for part in ("--set", _image(name, value))]
+    watched = {
+        "enabled": "true",
+        "image": images.prometheus,
+        "service.type": "NodePort",
+        "service.nodePort": str(kind.PROMETHEUS_NODE_PORT),
+    }
+    for key, value in watched.items():
+        settings += ["--set", f"prometheus.{key}={value}"]
     where = ("--kubeconfig", kind.kubeconfig(), "--namespace", NAMESPACE, "--create-namespace")
     wait = ("--wait", f"--timeout={_READY_TIMEOUT}")
     command: tuple[str | Path, ...] = (

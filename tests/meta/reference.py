@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import get_args
 
+import yaml
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 
@@ -12,11 +13,16 @@ from hscjit_app.ws import protocol
 from hscjit_app.ws.schema import schema
 from hscjit_operator import conditions
 from hscjit_operator import metrics as operator_metrics
+from hscjit_operator.cluster.observe import Apps
 from hscjit_operator.decisions import reasons
+from hscjit_operator.manifests import alerts
 from hscjit_operator.model.autopilot import Action
+from hscjit_operator.standing import Standing
 
-FILE = Path(__file__).parents[2] / "docs" / "reference.md"
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "docs" / "reference.md"
 SCHEMA = FILE.with_name("ws-schema.json")
+ALERTS = ROOT / "charts" / "hscjit-operator" / "files" / "alerts.yaml"
 
 
 def render() -> str:
@@ -49,7 +55,7 @@ def render() -> str:
             *table("Reason", "Meaning", reasons.FINDINGS.items()),
             "",
             "## Metrics of the operator",
-            *table("Metric", "Meaning", series(operator_metrics.REGISTRY)),
+            *table("Metric", "Meaning", of_the_operator()),
             "",
             "## Metrics of the app",
             *table("Metric", "Meaning", series(app_metrics.REGISTRY)),
@@ -68,11 +74,26 @@ def render_schema() -> str:
     return json.dumps(schema(), indent=1) + "\n"
 
 
+def render_alerts() -> str:
+    """Return the rule file of the chart's Prometheus."""
+    head = (
+        "# Written by `python -m tests.meta.reference` from the operator's manifests/alerts.py.\n"
+    )
+    return head + yaml.safe_dump(alerts.everything(), sort_keys=False, width=100)
+
+
 def table(left: str, right: str, rows: object) -> list[str]:
     """Return a Markdown table of two columns."""
     assert hasattr(rows, "__iter__")
     body = [f"| `{name}` | {text} |" for name, text in rows]
     return [f"| {left} | {right} |", "|---|---|", *body]
+
+
+def of_the_operator() -> list[tuple[str, str]]:
+    """Return what the operator's /metrics shows: its counts, and how the HSCJits stand."""
+    standing = CollectorRegistry()
+    standing.register(Standing(Apps(lost=lambda _: None)))
+    return sorted([*series(operator_metrics.REGISTRY), *series(standing)])
 
 
 def series(registry: CollectorRegistry) -> list[tuple[str, str]]:
@@ -109,3 +130,4 @@ def fields(model: type[BaseModel]) -> str:
 if __name__ == "__main__":
     FILE.write_text(render())
     SCHEMA.write_text(render_schema())
+    ALERTS.write_text(render_alerts())

@@ -101,6 +101,39 @@ def test_the_policies_of_an_hscjit_let_this_operator_in():
     assert all(f"{key}: {value}" in selector for key, value in names.OPERATOR.items())
 
 
+def test_the_policies_of_an_hscjit_let_the_charts_prometheus_in():
+    helpers = (CHART / "templates" / "_helpers.tpl").read_text()
+    name = 'define "hscjit-operator.prometheus.selector"'
+    selector = helpers.split(name)[1].split("{{- end -}}")[0]
+
+    assert all(f"{key}: {value}" in selector for key, value in names.PROMETHEUS.items())
+
+
+PROMETHEUS = (CHART / "templates" / "prometheus.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "automountServiceAccountToken: false",
+        "runAsNonRoot: true",
+        "type: RuntimeDefault",
+        "allowPrivilegeEscalation: false",
+        "readOnlyRootFilesystem: true",
+        "drop: [ALL]",
+        "sizeLimit:",
+    ],
+)
+def test_the_charts_prometheus_runs_restricted_and_without_rights(line: str):
+    assert line in PROMETHEUS
+    assert "rbac.authorization.k8s.io" not in PROMETHEUS
+
+
+def test_the_charts_prometheus_is_small_and_off():
+    assert VALUES["prometheus"]["enabled"] is False
+    assert VALUES["prometheus"]["resources"]["requests"] == {"cpu": "20m", "memory": "96Mi"}
+
+
 def test_the_operator_stays_as_small_as_it_promises():
     assert VALUES["resources"]["requests"] == {"cpu": "50m", "memory": "128Mi"}
 

@@ -30,6 +30,23 @@ default
 {{- end -}}
 {{- end -}}
 
+{{- define "hscjit-operator.prometheus.fullname" -}}
+{{- printf "%s-prometheus" (include "hscjit-operator.fullname" .) -}}
+{{- end -}}
+
+{{- define "hscjit-operator.prometheus.selector" -}}
+app.kubernetes.io/name: hscjit-prometheus
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "hscjit-operator.prometheus.labels" -}}
+{{ include "hscjit-operator.prometheus.selector" . }}
+app.kubernetes.io/component: prometheus
+app.kubernetes.io/part-of: hscjit
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
 {{/* Who is bound to the role: called with the root. */}}
 {{- define "hscjit-operator.subjects" -}}
 - kind: ServiceAccount

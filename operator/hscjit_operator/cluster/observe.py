@@ -30,6 +30,12 @@ class Children:
         """Return the children of one HSCJit; a view that stays live until `release`."""
         return self._by_owner.setdefault(key, {})
 
+    def all(self) -> Iterator[tuple[Key, Child]]:
+        """Return every child of every HSCJit with its owner."""
+        for key, children in self._by_owner.items():
+            for child in children.values():
+                yield key, child
+
     def release(self, key: Key) -> None:
         """Forget an HSCJit that is gone; what is left of it stays for who comes after."""
         if not self._by_owner.get(key, True):

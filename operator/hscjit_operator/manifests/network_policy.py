@@ -122,7 +122,9 @@ def _ingress(app: HSCJit, inputs: Inputs, component: str) -> list[Manifest]:
         if peers:  # a rule with no peers would let everybody in
             rules.append(_rule("from", peers, [API_PORT]))
     if component in _SCRAPED:
-        scrapers = [_operator(inputs), *_plain(app.network.metrics_from)]
+        scrapers = [_operator(inputs, names.OPERATOR), *_plain(app.network.metrics_from)]
+        if inputs.prometheus:
+            scrapers.append(_operator(inputs, names.PROMETHEUS))
         rules.append(_rule("from", scrapers, [_SCRAPED[component]]))
     return rules
 
@@ -142,12 +144,12 @@ def _manuals(app: HSCJit) -> list[Manifest]:
     return [_rule("to", internet, sorted(public)), *rules]
 
 
-def _operator(inputs: Inputs) -> Manifest:
-    """Return the operator as a peer: it scrapes, and asks `/ready` through the Service."""
+def _operator(inputs: Inputs, labels: Mapping[str, str]) -> Manifest:
+    """Return pods of the operator's release as a peer: the operator scrapes, and asks `/ready`."""
     namespace = {"kubernetes.io/metadata.name": inputs.operator_namespace}
     return {
         "namespaceSelector": {"matchLabels": namespace},
-        "podSelector": {"matchLabels": dict(names.OPERATOR)},
+        "podSelector": {"matchLabels": dict(labels)},
     }
 
 

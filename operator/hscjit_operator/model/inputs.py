@@ -50,3 +50,6 @@ class Inputs:
 
     operator_namespace: str
     """Where the operator runs: the network policies let it scrape from there."""
+
+    prometheus: bool = False
+    """The release's own Prometheus runs there too: it may scrape as well."""

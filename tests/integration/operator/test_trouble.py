@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
 
 import aiohttp
 import pytest
@@ -99,6 +101,34 @@ async def test_the_endpoints_tell_of_life_readiness_and_numbers(world: World):
             text = await answer.text()
         assert 'hscjit_operator_writes_total{kind="Service",reason="create",verb="APPLY"}' in text
         assert "hscjit_operator_watches_synced 1.0" in text
+        whose = f'name="{world.name}",namespace="{world.namespace}"'
+        assert f'{{condition="Ready",{whose},reason="Progressing"}} 0.0' in text
+
+
+async def test_a_prometheus_is_told_of_every_running_pod_with_metrics(world: World):
+    (port,) = free_ports(1)
+    async with operator(world, port=port), aiohttp.ClientSession() as session:
+
+        async def targets() -> Any:
+            async with session.get(f"http://127.0.0.1:{port}/targets") as answer:
+                return await answer.json()
+
+        await world.settle()
+        running = {"status": {"phase": "Running", "podIP": "10.0.0.9"}}
+        for kind, component in (("StatefulSet", "postgres"), ("Deployment", "worker")):
+            owner = await world.until(partial(world.get, kind, component))
+            await world.patch("Pod", await world.make_pod(owner), running, "status")
+
+        (told,) = await world.until(targets)
+        assert told == {
+            "targets": ["10.0.0.9:8001"],
+            "labels": {
+                "namespace": world.namespace,
+                "name": world.name,
+                "component": "worker",
+                "pod": f"{world.name}-worker-pod",
+            },
+        }
 
 
 async def test_without_an_api_server_it_is_alive_and_not_ready():

@@ -66,6 +66,12 @@ def test_pips_settings_are_read(listing: str, settings: dict[str, str]) -> None:
 
 
 def test_the_charts_values_name_the_published_stores() -> None:
-    values = "images:\n  # redis: a comment\n  redis: redis:7\n  postgres: postgres:17\n"
-    found = images.published_stores(values)
-    assert (found["redis"], found["postgres"]) == ("redis:7", "postgres:17")
+    values = (
+        "images:\n  # redis: a comment\n  redis: redis:7\n  postgres: postgres:17\n"
+        "other:\n  image: none\nprometheus:\n  # prometheus.image: a comment\n  image: prom:1\n"
+    )
+    assert images.published_stores(values) == {
+        "redis": "redis:7",
+        "postgres": "postgres:17",
+        "prometheus": "prom:1",
+    }

@@ -24,13 +24,14 @@ def test_everything_can_be_chosen():
             "HSCJIT_PORT": "9000",
             "HSCJIT_LOG_LEVEL": "debug",
             "HSCJIT_LOG_FORMAT": "console",
+            "HSCJIT_PROMETHEUS": "true",
             "HSCJIT_RESYNC_S": "5",
             "KUBERNETES_SERVICE_HOST": "10.96.0.1",
         }
     )
     assert (found.namespace, found.watch_namespaces) == ("tools", ("shop", "stage"))
     assert (found.port, found.log_level, found.log_format) == (9000, "DEBUG", "console")
-    assert (found.resync_s, found.in_cluster) == (5.0, True)
+    assert (found.resync_s, found.in_cluster, found.prometheus) == (5.0, True, True)
 
 
 BAD = {
@@ -40,6 +41,7 @@ BAD = {
     "a word for a time": ({"HSCJIT_POLL_S": "soon"}, "HSCJIT_POLL_S is 'soon'"),
     "no passes": ({"HSCJIT_PASSES_IN_FLIGHT": "0"}, "HSCJIT_PASSES_IN_FLIGHT is '0'"),
     "a level that is none": ({"HSCJIT_LOG_LEVEL": "loud"}, "HSCJIT_LOG_LEVEL is 'LOUD'"),
+    "neither true nor false": ({"HSCJIT_PROMETHEUS": "1"}, "HSCJIT_PROMETHEUS is '1'"),
     "a format that is none": ({"HSCJIT_LOG_FORMAT": "xml"}, "HSCJIT_LOG_FORMAT is 'xml'"),
 }
 

@@ -67,6 +67,16 @@ def test_only_the_edges_that_are_meant_are_open(client: str) -> None:
     assert set(reached(policies(), ENDS[client])) == MEANT[client]
 
 
+def test_the_releases_own_prometheus_may_scrape_where_there_is_one() -> None:
+    own = End("hscjit-system", dict(names.PROMETHEUS))
+    same_labels_elsewhere = End("other", dict(names.PROMETHEUS))
+    beside_one = [c for c in children(prometheus=True) if c["kind"] == "NetworkPolicy"]
+
+    assert set(reached(policies(), own)) == set()
+    assert set(reached(beside_one, own)) == MEANT["operator"]
+    assert set(reached(beside_one, same_labels_elsewhere)) == set()
+
+
 def test_a_pod_that_is_in_no_table_is_closed_both_ways() -> None:
     """Whatever component a later version adds, it starts with no opening at all."""
     newcomer = pod("newcomer")
