@@ -65,6 +65,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
         version=VERSION,
         docs_url=None,  # its page loads scripts from elsewhere, which our policy forbids
         redoc_url=None,
+        responses=problems.DESCRIBED,
         lifespan=lambda app: lifespan(app, settings, engine or Extractive()),
     )
     app.add_middleware(Observed)

@@ -5,12 +5,14 @@ from collections import Counter
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
+from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
 from hscjit_app.deps import ServicesDep, admin
 from hscjit_app.pods import Topic
 
-router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(admin)])
+_token = HTTPBearer(scheme_name="admin", auto_error=False, description="The admin token")
+router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(_token), Depends(admin)])
 
 AT_ONCE = 4
 """Manuals asked about at the same time: warming must not take the whole database pool."""

@@ -6,13 +6,16 @@ Every route wants the session's secret: `Authorization: Bearer <session>`.
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
+from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 
 from hscjit_app.db.models import Conversation
+from hscjit_app.db.text import STORABLE
 from hscjit_app.deps import OwnerDep, ServicesDep
 
-router = APIRouter(prefix="/api", tags=["conversation"])
+_secret = HTTPBearer(scheme_name="session", auto_error=False, description="The session's secret")
+router = APIRouter(prefix="/api", tags=["conversation"], dependencies=[Depends(_secret)])
 
 
 class SourceOut(BaseModel):
@@ -49,10 +52,10 @@ class Rating(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    message_id: Annotated[str, Field(min_length=1, max_length=32)]
+    message_id: Annotated[str, Field(min_length=1, max_length=32, pattern=STORABLE)]
     """The answer's id, as its frames carried it."""
     rating: Literal[1, -1]
-    comment: Annotated[str, Field(max_length=2000)] | None = None
+    comment: Annotated[str, Field(max_length=2000, pattern=STORABLE)] | None = None
 
 
 @router.get("/conversation")

@@ -1,15 +1,42 @@
-"""Every error a request can end in, rendered the same way."""
+"""Every error a request can end in, rendered the same way, and described in /openapi.json."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
 from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import Match, Route
 
 from hscjit_app.errors import AppError, BadRequest, Unavailable
 
 log = structlog.get_logger(__name__)
+
+
+class Error(BaseModel):
+    """What went wrong."""
+
+    code: Annotated[str, Field(description="For programs: one word that does not change")]
+    message: Annotated[str, Field(description="For people: what was found and what to do")]
+    retry_after: Annotated[
+        float | None, Field(description="Seconds after which trying again makes sense")
+    ] = None
+
+
+class Problem(BaseModel):
+    """The body of every answer that is not a success."""
+
+    error: Error
+
+
+DESCRIBED: dict[int | str, dict[str, Any]] = {
+    "default": {"model": Problem, "description": "Anything else than a success"}
+}
+"""What every route may answer besides its own success."""
 
 _CODES = {401: "not_allowed", 404: "not_found", 405: "method_not_allowed"}
 
@@ -28,9 +55,12 @@ def install(app: FastAPI) -> None:
         return _render(BadRequest(f"{where}: {first['msg']}" if where else first["msg"]), 400)
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, error: HTTPException) -> JSONResponse:
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
         code = _CODES.get(error.status_code, "http")
-        return _render(AppError(str(error.detail), code=code), error.status_code)
+        headers = dict(error.headers or {})
+        if error.status_code == 405:  # noqa: PLR2004 the one status that must say what is allowed
+            headers["Allow"] = ", ".join(sorted(_methods(app, request)))
+        return _render(AppError(str(error.detail), code=code), error.status_code, headers)
 
     @app.exception_handler(OperationalError)
     @app.exception_handler(InterfaceError)
@@ -44,9 +74,16 @@ def install(app: FastAPI) -> None:
         return _render(AppError("Something went wrong on our side"), 500)
 
 
-def _render(error: AppError, status: int) -> JSONResponse:
+def _methods(app: FastAPI, request: Request) -> set[str]:
+    """Return what the path may be asked with; the router itself names its first route's only."""
+    routes = (route for route in app.routes if isinstance(route, Route))
+    matching = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    return {method for route in matching for method in route.methods or ()}
+
+
+def _render(error: AppError, status: int, given: Mapping[str, str] | None = None) -> JSONResponse:
     body: dict[str, object] = {"code": error.code, "message": error.message}
-    headers = {}
+    headers = dict(given or {})
     if error.retry_after is not None:
         body["retry_after"] = error.retry_after
         headers["Retry-After"] = str(max(1, round(error.retry_after)))

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from hscjit_app.catalog.prediction import MAX_TEXT
 from hscjit_app.catalog.views import BrandOut, Candidate, ProductOut, RelatedItem
+from hscjit_app.db.text import STORABLE
 
 VERSION = 1
 MAX_MESSAGE_BYTES = 16 * 1024
@@ -59,8 +60,8 @@ class Query(_In):
     names, else the one last talked about."""
 
     type: Literal["query"]
-    query: str = Field(min_length=1, max_length=MAX_QUESTION)
-    product_id: str | None = Field(default=None, min_length=1, max_length=MAX_ID)
+    query: str = Field(min_length=1, max_length=MAX_QUESTION, pattern=STORABLE)
+    product_id: str | None = Field(default=None, min_length=1, max_length=MAX_ID, pattern=STORABLE)
     ref: str | None = Field(default=None, pattern=REF)
     """The client's own name for this question, new for each. Who does not know whether a question
     arrived sends it again with the same one: it is answered once."""
@@ -70,8 +71,8 @@ class LockAndQuery(_In):
     """A question that also settles which product the next ones are about."""
 
     type: Literal["lock_and_query"]
-    product_id: str = Field(min_length=1, max_length=MAX_ID)
-    query: str = Field(min_length=1, max_length=MAX_QUESTION)
+    product_id: str = Field(min_length=1, max_length=MAX_ID, pattern=STORABLE)
+    query: str = Field(min_length=1, max_length=MAX_QUESTION, pattern=STORABLE)
     ref: str | None = Field(default=None, pattern=REF)
     """See `query`."""
 

@@ -217,6 +217,11 @@ MALFORMED = {
     ),
     "a wrong type": ('{"type": "typing", "content": 7}', "malformed", "typing.content"),
     "an empty question": ('{"type": "query", "query": " "}', "malformed", "query.query"),
+    "what no database can hold": (
+        r'{"type": "query", "query": "a\u0000b"}',
+        "malformed",
+        "query.query",
+    ),
     "another version": ('{"type": "hello", "version": 2}', "malformed", "hello.version"),
     "a list": ("[]", "malformed", ""),
     "an unknown product": (
