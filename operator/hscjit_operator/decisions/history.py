@@ -106,8 +106,10 @@ class History:
     """When any pod of this HSCJit last answered."""
     unheard_since: float | None = None
     """Since when a pod that is ready has been asked and none has answered."""
+    dependencies_up: frozenset[str] = frozenset()
+    """Components of Redis and Postgres that were up once: what never was is not down, it starts."""
     dependency_seen_down: float | None = None
-    """When a dependency was last seen down."""
+    """When a dependency that had been up was last seen down."""
     evictions: tuple[Act, ...] = ()
     """Of the last hour."""
     refusals: tuple[float, ...] = ()

@@ -26,6 +26,7 @@ DECISIONS: Final[Mapping[str, str]] = {
 REFUSALS: Final[Mapping[str, str]] = {
     "Paused": "The annotation hscjit.dev/paused holds it still.",
     "DependencyDown": "Redis or Postgres is down, or was a moment ago: no pod is to blame for it.",
+    "DependencyStarting": "Redis or Postgres has not been up yet: its users wait for it.",
     "TooManyUnhealthy": "More than maxUnhealthyPercent of a component's pods are bad at once.",
     "RolloutInProgress": "Pods of a rollout that is not finished are not judged.",
     "DisruptionBudget": "A PodDisruptionBudget refused the last eviction: it backs off.",

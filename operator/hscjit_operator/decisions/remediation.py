@@ -52,20 +52,36 @@ class Outcome:
     obstacle: Obstacle | None
 
 
-def dependency_down(observed: Observation) -> str | None:
-    """Return the component that is down, as its own readiness or most pods' metrics say."""
-    for component in DEPENDENCIES.values():
-        if observed.dependencies_ready.get(component) is False:
-            return component
+def dependencies_down(observed: Observation) -> tuple[str, ...]:
+    """Return the components that are not up, as their own readiness or most pods' metrics say."""
+    unready = [c for c in DEPENDENCIES.values() if observed.dependencies_ready.get(c) is False]
+    missed = []
     for metric, component in DEPENDENCIES.items():
-        said = [
-            sample.metrics.dependencies[metric]
-            for sample in observed.samples
-            if sample.metrics and metric in sample.metrics.dependencies
-        ]
-        if said and said.count(False) * 2 > len(said):
-            return component
-    return None
+        said = _said(observed, metric)
+        if said.count(False) * 2 > len(said):
+            missed.append(component)
+    return tuple(dict.fromkeys([*unready, *missed]))
+
+
+def _said(observed: Observation, metric: str) -> list[bool]:
+    """Return what each pod says of one dependency."""
+    return [
+        sample.metrics.dependencies[metric]
+        for sample in observed.samples
+        if sample.metrics and metric in sample.metrics.dependencies
+    ]
+
+
+def _once_up(observed: Observation) -> frozenset[str]:
+    """Return the components that are, or must have been, up.
+
+    An API pod gets ready only after it had contact with all of them, so one that is ready tells of
+    them even where an operator before us saw it.
+    """
+    if any(pod.component == names.API and pod.ready for pod in observed.pods):
+        return frozenset(DEPENDENCIES.values())
+    found = {c for c in DEPENDENCIES.values() if observed.dependencies_ready.get(c)}
+    return frozenset(found.union(c for m, c in DEPENDENCIES.items() if any(_said(observed, m))))
 
 
 def decide(
@@ -78,7 +94,8 @@ def decide(
     """Replace what is bad, or say what stands against it."""
     mode = policy.heal.mode
     history = _prune(history, observed, now)
-    if dependency_down(observed) is not None:
+    history = replace(history, dependencies_up=history.dependencies_up | _once_up(observed))
+    if history.dependencies_up.intersection(dependencies_down(observed)):
         history = replace(history, dependency_seen_down=now)
     if mode == "Off":
         return Outcome((), history, Obstacle("Off", "spec.autopilot.heal.mode is Off"))
@@ -173,9 +190,12 @@ def _common_obstacle(
     now: float,
 ) -> Obstacle | None:
     """Return why no API or worker pod at all may be replaced."""
-    down = dependency_down(observed)
-    if down is not None:
-        return Obstacle("DependencyDown", f"{down} is down: no API or worker pod is to blame")
+    away = dependencies_down(observed)
+    down = [component for component in away if component in history.dependencies_up]
+    if down:
+        return Obstacle("DependencyDown", f"{down[0]} is down: no API or worker pod is to blame")
+    if away:
+        return Obstacle("DependencyStarting", f"{', '.join(away)} has not been up yet")
     if recent(history.dependency_seen_down, now, SETTLE_S):
         return Obstacle(
             "DependencyDown", f"A dependency was down within the last {SETTLE_S:.0f} seconds"

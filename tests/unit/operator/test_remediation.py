@@ -9,7 +9,7 @@ from tests.unit.operator.sky import DEPENDENCIES, NOON, Sky, metrics, pod
 from hscjit_operator import names
 from hscjit_operator.decisions.health import State, Verdict
 from hscjit_operator.decisions.history import Act, History
-from hscjit_operator.decisions.remediation import decide, dependency_down
+from hscjit_operator.decisions.remediation import decide, dependencies_down
 from hscjit_operator.model.autopilot import Action, Eviction, Targets
 from hscjit_operator.model.autopilot_spec import Autopilot, Heal, HealBudgets
 from hscjit_operator.model.policy import Policy
@@ -200,11 +200,12 @@ def test_how_an_eviction_ended_is_counted(outcome):
 
 
 DOWN = {
-    "all up": ([set(), set()], None),
-    "one of two says so": ([{"redis_cache"}, set()], None),
-    "both say so": ([{"redis_cache"}, {"redis_cache"}], names.REDIS_CACHE),
-    "database": ([{"database"}], names.POSTGRES),
-    "nobody says anything": ([], None),
+    "all up": ([set(), set()], ()),
+    "one of two says so": ([{"redis_cache"}, set()], ()),
+    "both say so": ([{"redis_cache"}, {"redis_cache"}], (names.REDIS_CACHE,)),
+    "database": ([{"database"}], (names.POSTGRES,)),
+    "two of them": ([{"database", "redis_queue"}], (names.POSTGRES, names.REDIS_QUEUE)),
+    "nobody says anything": ([], ()),
 }
 
 
@@ -215,7 +216,7 @@ def test_most_pods_decide_whether_a_dependency_is_down(reports, expected):
         for at, down in enumerate(reports)
     )
 
-    assert dependency_down(Observation(samples)) == expected
+    assert dependencies_down(Observation(samples)) == expected
 
 
 # --- minutes lived through -----------------------------------------------------------------------
@@ -284,6 +285,57 @@ def test_redis_death_restarts_no_api_pod_even_when_they_hang_for_it():
     assert sky.acted() == []
     sky.run(5)
     assert [d.reason for _, d in sky.acted()] == ["Unresponsive"]
+
+
+YOUNG = tuple(pod(f"api-{n}", ready=False) for n in (1, 2))
+NOT_UP = {names.POSTGRES: False, names.REDIS_CACHE: True, names.REDIS_QUEUE: False}
+WAITED_FOR = ("database", "redis_queue")
+
+FIRST_START = {
+    "nothing was up yet": (YOUNG, NOT_UP, WAITED_FOR, HISTORY, "DependencyStarting"),
+    "one was up, and is down": (
+        YOUNG,
+        NOT_UP,
+        WAITED_FOR,
+        past(dependencies_up=frozenset({names.POSTGRES})),
+        "DependencyDown",
+    ),
+    "another one was up": (
+        YOUNG,
+        NOT_UP,
+        WAITED_FOR,
+        past(dependencies_up=frozenset({names.REDIS_CACHE})),
+        "DependencyStarting",
+    ),
+    # Ready means that /ready was 200 once: it had contact with all. The operator may be the new one.
+    "a pod was ready before the operator came": (FOUR, NOT_UP, (), HISTORY, "DependencyDown"),
+    "only its users wait for it": (YOUNG, {}, ("database",), HISTORY, "DependencyStarting"),
+    "all are up, for the first time": (YOUNG, dict.fromkeys(NOT_UP, True), (), HISTORY, None),
+}
+
+
+@pytest.mark.parametrize(
+    ("pods", "ready", "down", "history", "reason"), FIRST_START.values(), ids=FIRST_START
+)
+def test_what_never_was_up_is_not_down(pods, ready, down, history, reason):
+    found = decide(ACT, seen(pods, down, dependencies_ready=ready), judged(0), history, NOON)
+
+    assert (found.obstacle.reason if found.obstacle else None) == reason
+
+
+def test_the_first_minute_of_a_new_hscjit_never_claims_that_a_dependency_is_down():
+    sky = Sky(boot_s=1000)
+    sky.pods = [replace(p, started=sky.now) for p in sky.pods]
+    sky.dependencies_ready = dict.fromkeys(NOT_UP, False)
+    told = []
+    for second in range(60):
+        if second == 20:
+            sky.dependencies_ready = dict.fromkeys(NOT_UP, True)
+        sky.run(1)
+        told.append(sky.finding("RemediationAllowed"))
+
+    assert set(told[:20]) == {("False", "DependencyStarting")}
+    assert set(told[20:]) == {("True", "WithinBudget")}
 
 
 def test_our_own_redis_that_no_longer_answers_is_healed_and_its_users_are_not():
