@@ -66,6 +66,9 @@ ANNOTATION_SECRET_CHECKSUM: Final = f"{GROUP}/secret-checksum"
 ANNOTATION_TEMPLATE_VERSION: Final = f"{GROUP}/template-version"
 ANNOTATION_IMAGE: Final = f"{GROUP}/image"
 
+MANUALS_HOSTS: Final = "HSCJIT_MANUALS_ALLOWED_HOSTS"
+"""Key of the configuration with the hosts that manuals may be fetched from."""
+
 
 class Key(NamedTuple):
     """Which HSCJit: the name of a queue entry, a lock, a log line."""

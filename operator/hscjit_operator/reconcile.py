@@ -208,6 +208,7 @@ class Reconciler:
             run.problems.append(_upgrade_required(version))
         elif secret is not None and not sight.steps_on(run.status, back):
             stopped = back is not None and back.stopped
+            before = recall.children.inputs
             policy = policy_of(app)
             targets = clamp(flown.targets if flown else policy.start(), policy.bounds())
             inputs = Inputs(
@@ -221,7 +222,9 @@ class Reconciler:
                 workload=going.workload,
                 stopped=stopped,
                 restore=back.stamp if back is not None and back.job else None,
-                manuals_ip=sight.cluster_ip(run.observed, app.name, names.MANUALS),
+                manuals_ip=sight.manuals_ip(
+                    run.observed, app.name, before.manuals_ip if before else None
+                ),
                 secret_checksum=secret.checksum,
                 operator_namespace=self._settings.namespace,
                 prometheus=self._settings.prometheus,

@@ -146,6 +146,9 @@ def compose(seen: Seen) -> s.Status:
         version=seen.version or before.get("version", ""),
         image=seen.rollout.image if seen.rollout else before.get("image", ""),
         endpoint=f"http://{names.child(seen.name, names.API)}.{seen.namespace}.svc",
+        migration=(
+            seen.rollout.record.as_dict() if seen.rollout else before.get("migration") or {}
+        ),
         components={
             s.COMPONENTS[component]: {
                 "desired": part.desired,

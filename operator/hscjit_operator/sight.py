@@ -12,6 +12,7 @@ from hscjit_operator.model.observed import (
     Answer,
     AutoscalerFacts,
     Child,
+    ConfigFacts,
     JobFacts,
     PodFacts,
     ServiceFacts,
@@ -41,6 +42,17 @@ def cluster_ip(observed: Observed, name: str, component: str) -> str | None:
     """Return the address of a Service, None before it has one."""
     child = observed.get(("Service", names.child(name, component)))
     return child.facts.cluster_ip if child and isinstance(child.facts, ServiceFacts) else None
+
+
+def manuals_ip(observed: Observed, name: str, remembered: str | None) -> str | None:
+    """Return the address of the bundled manuals' Service; if it was deleted, the one it had.
+
+    The pods start with that address, so a new one would replace them all: what they were told is
+    asked for again. `remembered` is what the last pass went by.
+    """
+    config = observed.get(("ConfigMap", names.child(name, names.CONFIG)))
+    told = config.facts.manuals_ip if config and isinstance(config.facts, ConfigFacts) else None
+    return cluster_ip(observed, name, names.MANUALS) or told or remembered
 
 
 def autoscaler(observed: Observed, name: str) -> bool:
@@ -93,25 +105,20 @@ def plan_rollout(
     running = pinned_on(observed, app.name, names.ANNOTATION_IMAGE)
     pins = rollout.Pins(status.get("image"), running)
     wanted = rollout.pinned(app.image.reference, pins, default)
-    recorded = conditions.read(status, conditions.DATABASE_MIGRATED)
-    done = rollout.recorded(recorded.status, recorded.message)
+    done = rollout.Record.read(status)
     if back is not None and back.running:
         if back.step != "Starting":
             return rollout.held(wanted)
         running = None
-        done = done if _step(status) == "Starting" else None
+        done = done if _step(status) == "Starting" else rollout.Record()
     name = names.migration_job(app.name, wanted)
-    said = (recorded.status, recorded.message)
-    # While the claim is away, the record goes on naming the one that was there.
-    volume = database_volume(app, observed) or rollout.recorded_volume(*said)
     return rollout.decide(
         wanted,
         running,
         done,
         job(observed, name),
         last_words(observed, name),
-        volume=volume,
-        anew=rollout.replaced(*said, running, volume),
+        volume=database_volume(app, observed),
     )
 
 

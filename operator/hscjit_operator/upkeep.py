@@ -174,7 +174,13 @@ class Upkeep:
         try:
             where = await self._where(manifest, change) if change.why is Why.DRIFT else ""
             log.info("Applying child", kind=kind, name=name, reason=reason, diff=where)
-            child = await self._applier.apply(manifest, change.known, order.app.uid, reason=reason)
+            child = await self._applier.apply(
+                manifest,
+                change.known,
+                order.app.uid,
+                reason=reason,
+                address=_address(order, change.name),
+            )
         except ApiError as error:
             return problem_of(error, change.name)
         except NameConflict as conflict:
@@ -254,6 +260,12 @@ def problem_of(error: ApiError, name: Name) -> Problem:
         return Problem(Gravity.FAULT, "Forbidden", said, retry=True)
     said = f"{error.verb} {kind} {child}: {error.reason}"
     return Problem(Gravity.FAULT, "Failing", said, retry=True)
+
+
+def _address(order: Order, name: Name) -> str | None:
+    """Return the address a Service is to be made with, where that matters to anybody."""
+    manuals = ("Service", names.child(order.app.name, names.MANUALS))
+    return order.inputs.manuals_ip if name == manuals else None
 
 
 def _waves(changed: Sequence[Change]) -> list[list[Change]]:

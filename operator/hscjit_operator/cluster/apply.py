@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from hscjit_operator import names
 from hscjit_operator.cluster import kinds
-from hscjit_operator.cluster.client import CONFLICT, Api, ApiError, Body
+from hscjit_operator.cluster.client import CONFLICT, INVALID, Api, ApiError, Body
 from hscjit_operator.cluster.observe import Children
 from hscjit_operator.model import facts
 from hscjit_operator.model.observed import Child
@@ -42,17 +42,26 @@ class Applier:
         self._children = children
 
     async def apply(
-        self, manifest: Manifest, known: Child | None, uid: str, *, reason: str
+        self,
+        manifest: Manifest,
+        known: Child | None,
+        uid: str,
+        *,
+        reason: str,
+        address: str | None = None,
     ) -> Child:
         """Apply one child of the HSCJit with that UID; return it as the server keeps it.
 
         A child the watch does not show is looked up first: a label-selected watch hides strangers,
         and a forced apply would overwrite them. The UID of what was found goes along, so that what
-        took its place in between is refused by the server.
+        took its place in between is refused by the server. A Service that is not there is made
+        with `address`, if that is still free.
         """
         kind = kinds.of(manifest)
         if known is None:
             known = await self._look(kind, manifest)
+        if known is None and address is not None:
+            known = await self._made_at(address, kind, manifest)
         guarded = _guarded(manifest, known, uid)
         try:
             body = await self._api.apply(kind, guarded, reason=reason)
@@ -63,6 +72,21 @@ class Applier:
             raise
         self._children.learn(body)
         return facts.child(body)
+
+    async def _made_at(self, address: str, kind: kinds.Kind, manifest: Manifest) -> Child | None:
+        """Make a Service with a certain address; None if that is no longer to be had.
+
+        What is applied next leaves the field out: the Service keeps its address, and the field is
+        nobody's, as on one that the server chose.
+        """
+        spec = {**manifest["spec"], "clusterIP": address}
+        try:
+            body = await self._api.apply(kind, {**manifest, "spec": spec}, reason="same-address")
+        except ApiError as error:
+            if error.code in INVALID:
+                return None
+            raise
+        return facts.child({"kind": kind.kind, **body})
 
     async def try_out(self, manifest: Manifest, known: Child | None, uid: str) -> None:
         """Ask the server what it would say; nothing is changed. Raises what `apply` would."""

@@ -5,15 +5,12 @@ one keeps serving. Both image and template version stay where the first pass put
 spec says otherwise: a newer operator restarts nothing.
 """
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any
 
 from hscjit_operator import names
 from hscjit_operator.model.observed import JobFacts
-
-_RECORD: Final = re.compile(r"\bimage ([0-9a-f]{7})\b(?:.* on volume ([0-9a-f]{8})\b)?")
-_GOING: Final = re.compile(r"^The migration for (\S+) ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +21,27 @@ class Pins:
     """In `status`."""
     annotation: str | None
     """On the Deployments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is written down of the last migration that ended well: `status.migration`."""
+
+    image: str = ""
+    """The image whose schema the database has; empty while another's is being made."""
+    volume: str = ""
+    """UID of the claim under the database then, empty where none was known: a database whose volume
+    was lost and made anew is empty, whatever was true of the former one."""
+
+    @classmethod
+    def read(cls, status: Mapping[str, Any]) -> "Record":
+        """Return what a status holds of it."""
+        told = status.get("migration") or {}
+        return cls(told.get("image", ""), told.get("volume", ""))
+
+    def as_dict(self) -> dict[str, str]:
+        """Return it as it is stored."""
+        return {k: v for k, v in (("image", self.image), ("volume", self.volume)) if v}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +59,8 @@ class Rollout:
     reason: str
     """Of the DatabaseMigrated condition: Migrated, Migrating, MigrationFailed."""
     message: str
+    record: Record = Record()
+    """What is to be written down."""
 
 
 def pinned(asked: str | None, pins: Pins, default: str) -> str:
@@ -48,67 +68,37 @@ def pinned(asked: str | None, pins: Pins, default: str) -> str:
     return asked or pins.status or pins.annotation or default
 
 
-def record(image: str, volume: str = "") -> str:
-    """Return how the condition says that an image's migration is done; `recorded` reads it.
-
-    `volume` is the UID of the claim under the database, empty where none is known: a database whose
-    volume was lost and made anew is empty, whatever was true of the former one.
-    """
-    where = f" on volume {volume[:8]}" if volume else ""
-    return f"The database has the schema of image {names.image_hash(image)}{where}"
-
-
-def recorded(status: str, message: str) -> str | None:
-    """Return the hash of the image whose migration a DatabaseMigrated condition records."""
-    found = _RECORD.search(message) if status == "True" else None
-    return found.group(1) if found else None
-
-
-def recorded_volume(status: str, message: str) -> str:
-    """Return the volume (8 digits of its claim's UID) that such a condition records, or nothing."""
-    found = _RECORD.search(message) if status == "True" else None
-    return (found.group(2) or "") if found else ""
-
-
-def replaced(status: str, message: str, running: str | None, volume: str) -> bool:
-    """Tell whether the database under the running image is another one than it was migrated on.
-
-    That stays true until the running image's own migration has ended again.
-    """
-    if status == "True":
-        before = recorded_volume(status, message)
-        return bool(before and volume and before != volume[:8])
-    going = _GOING.search(message) if status == "False" else None
-    return bool(going and going.group(1) == running)
-
-
 def decide(
     wanted: str,
     running: str | None,
-    done: str | None,
+    done: Record,
     job: JobFacts | None,
     said: str,
     *,
     volume: str = "",
-    anew: bool = False,
 ) -> Rollout:
     """Return what runs and what migrates.
 
-    `running` is the image on the Deployments (None without any), `done` the recorded hash, `job`
-    the wanted image's migration Job and `said` the last words of its pod. `anew`: the database was
-    `replaced`, so neither a record nor what runs says anything about it; `volume` is its claim.
+    `running` is the image on the Deployments (None without any), `done` what is recorded, `job` the
+    wanted image's migration Job and `said` the last words of its pod. `volume` is the claim under
+    the database: where it is another than the recorded one, neither the record nor what runs says
+    anything about the database in it.
     """
-    known = done == names.image_hash(wanted) or running == wanted
+    volume = volume or done.volume  # while the claim is away, the record goes on naming it
+    anew = bool(done.volume) and done.volume != volume
+    known = wanted in (done.image, running)
     if (known and not anew) or _is(job, "Complete"):
-        return Rollout(wanted, None, True, True, "Migrated", record(wanted, volume))
+        message = f"The database has the schema of image {names.image_hash(wanted)}"
+        return Rollout(wanted, None, True, True, "Migrated", message, Record(wanted, volume))
     first = running or wanted
     serving = f"; {running} keeps serving" if running else ""
+    reason, message = "Migrating", f"The migration for {wanted} has to end first{serving}"
     if _is(job, "Failed"):
         why = said or (job.message if job else "")
+        reason = "MigrationFailed"
         message = f"The migration for {wanted} failed{serving}: {why}"
-        return Rollout(first, wanted, running is not None, False, "MigrationFailed", message)
-    message = f"The migration for {wanted} has to end first{serving}"
-    return Rollout(first, wanted, running is not None, False, "Migrating", message)
+    record = Record("", done.volume)
+    return Rollout(first, wanted, running is not None, False, reason, message, record)
 
 
 def held(wanted: str) -> Rollout:

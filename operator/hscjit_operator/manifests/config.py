@@ -65,7 +65,7 @@ def _data(app: HSCJit, inputs: Inputs) -> dict[str, str]:
         "HSCJIT_ALLOWED_ORIGINS": _json(app.network.allowed_origins),
         "HSCJIT_DB_MAX_OVERFLOW": str(pool.max_overflow // pods),
         "HSCJIT_DB_POOL_SIZE": str(max(1, pool.size // pods)),
-        "HSCJIT_MANUALS_ALLOWED_HOSTS": _json(hosts),
+        names.MANUALS_HOSTS: _json(hosts),
         "HSCJIT_MANUALS_BASE_URL": f"http://{manuals}",
         "HSCJIT_MANUALS_CACHE_TTL_SECONDS": str(int(fetched.cache_ttl.total_seconds())),
         "HSCJIT_MANUALS_MAX_BYTES": str(fetched.max_bytes),

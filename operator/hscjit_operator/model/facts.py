@@ -11,6 +11,7 @@ from hscjit_operator.model.observed import (
     AutoscalerFacts,
     Child,
     ClaimFacts,
+    ConfigFacts,
     Facts,
     JobFacts,
     PlainFacts,
@@ -177,7 +178,22 @@ def _service(body: Body) -> Facts:
     return ServiceFacts(ip if ip not in (None, "", "None") else None)
 
 
+def _config(body: Body) -> Facts:
+    """Return what the configuration says of the manuals' Service; other ConfigMaps are plain."""
+    labels = body["metadata"].get("labels") or {}
+    if labels.get(names.LABEL_COMPONENT) != names.CONFIG:
+        return _PLAIN
+    service = names.child(labels.get(names.LABEL_INSTANCE, ""), names.MANUALS)
+    try:
+        hosts = json.loads((body.get("data") or {}).get(names.MANUALS_HOSTS, "[]"))
+        found = [entry["privateCIDR"] for entry in hosts if entry["host"] == service]
+    except (ValueError, TypeError, KeyError):
+        return ConfigFacts(None)  # somebody's edit, which is undone
+    return ConfigFacts(str(found[-1]).partition("/")[0] if found else None)
+
+
 _FACTS: Final = {
+    "ConfigMap": _config,
     "Deployment": _scaled,
     "StatefulSet": _scaled,
     "Pod": _pod,

@@ -100,11 +100,28 @@ class ServiceFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigFacts:
+    """The ConfigMap that API, worker and beat start with."""
+
+    manuals_ip: str | None
+    """The address that the bundled manuals' Service has in it."""
+
+
+@dataclass(frozen=True, slots=True)
 class PlainFacts:
     """Of the other kinds only the digest counts."""
 
 
-Facts = Scaled | PodFacts | JobFacts | AutoscalerFacts | ClaimFacts | ServiceFacts | PlainFacts
+Facts = (
+    Scaled
+    | PodFacts
+    | JobFacts
+    | AutoscalerFacts
+    | ClaimFacts
+    | ServiceFacts
+    | ConfigFacts
+    | PlainFacts
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ class Status:
     version: str = ""
     image: str = ""
     endpoint: str = ""
+    migration: Mapping[str, str] = field(default_factory=dict)
     components: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     summary: Mapping[str, str] = field(default_factory=dict)
     autopilot: Mapping[str, Any] = field(default_factory=dict)
@@ -44,6 +45,7 @@ class Status:
             "version": self.version,
             "image": self.image,
             "endpoint": self.endpoint,
+            "migration": dict(self.migration),
             "components": dict(self.components),
             "summary": dict(self.summary),
             "autopilot": dict(self.autopilot),

@@ -235,3 +235,66 @@ async def test_the_size_of_a_volume_in_place_cannot_change(world: World, storage
         assert calls.writes == {}
         await world.change({"postgres": {"embedded": {"storage": "5Gi"}}})
         await world.start()
+
+
+async def templates(world: World) -> dict[str, Any]:
+    found = await world.children()
+    return {
+        name: body["spec"]["template"]
+        for (kind, name), body in found.items()
+        if kind == "Deployment"
+    }
+
+
+async def address(world: World, suffix: str) -> str:
+    async def given() -> str:
+        found = await world.get("Service", suffix)
+        return str(found["spec"]["clusterIP"]) if found else ""
+
+    return str(await world.until(given))
+
+
+async def test_the_manuals_service_comes_back_at_its_address_and_no_pod_is_replaced(world: World):
+    async with operator(world) as calls:
+        await world.settle()
+        before, ip = await templates(world), await address(world, "manuals")
+
+        await world.delete("Service", "support-manuals")
+        assert await address(world, "manuals") == ip
+        await world.calm()
+        assert await templates(world) == before
+
+    # While no operator ran: the address stands in the configuration.
+    await world.delete("Service", "support-manuals")
+    async with operator(world) as calls:
+        assert await address(world, "manuals") == ip
+        await world.calm()
+        assert await templates(world) == before
+
+    async with operator(world) as calls:
+        await asyncio.sleep(2.0)
+        assert calls.writes == {}  # the new one holds what we apply, and not a field more
+
+
+async def test_a_manuals_service_whose_address_is_taken_gets_another(world: World):
+    async with operator(world):
+        await world.settle()
+        ip = await address(world, "manuals")
+        before = await templates(world)
+    await world.delete("Service", "support-manuals")
+    spec = {"clusterIP": ip, "ports": [{"port": 80}], "selector": {"app": "theirs"}}
+    thief = {"metadata": {"name": "thief"}, "spec": spec}
+    await world.call("POST", kinds.SERVICE.path(world.namespace), thief)
+
+    async with operator(world):
+        other = await address(world, "manuals")
+        assert other != ip
+
+        async def told() -> bool:
+            config = await world.get("ConfigMap", "config") or {}
+            return f"{other}/32" in config["data"]["HSCJIT_MANUALS_ALLOWED_HOSTS"]
+
+        await world.until(told)
+        await world.start()
+        after = await templates(world)
+        assert {name for name in after if after[name] != before[name]} == set(before)

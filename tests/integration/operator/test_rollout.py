@@ -88,6 +88,59 @@ async def test_a_newer_operator_restarts_nothing(world: World):
         assert not [name for kind, name in await world.children() if kind == "Job"]
 
 
+async def test_the_migration_is_recorded_by_image_and_volume(world: World):
+    async def recorded() -> Body:
+        return dict((await world.status()).get("migration") or {})
+
+    async def claim() -> str:
+        labels = names.labels(world.name, names.POSTGRES, (await world.app())["metadata"]["uid"])
+        spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+        metadata = {"name": "data-support-postgres-0", "labels": labels}
+        body = {"metadata": metadata, "spec": spec}
+        made = await world.call("POST", kinds.CLAIM.path(world.namespace), body)
+        return str(made["metadata"]["uid"])
+
+    async def until_recorded(**wanted: str) -> None:
+        async def as_wanted() -> bool:
+            return await recorded() == wanted
+
+        await world.until(as_wanted)
+
+    async with operator(world):
+        await world.settle()
+        await until_recorded(image="app:1")
+        first = await claim()
+        await until_recorded(image="app:1", volume=first)
+
+        # Volume and claim are lost and come back empty: the schema is made anew, once.
+        await world.delete("PersistentVolumeClaim", "data-support-postgres-0")
+        second = await claim()
+        job = await world.job("mig")
+        await until_recorded(volume=first)
+        assert await image(world) == "app:1"
+        await world.end_job(job)
+        await until_recorded(image="app:1", volume=second)
+        await world.start()
+        await world.calm()
+
+
+async def test_a_status_from_before_the_record_restarts_and_migrates_nothing(world: World):
+    async with operator(world):
+        await world.settle()
+        await world.calm()
+    path = kinds.HSCJIT.path(world.namespace, world.name, "status")
+    await world.call("PATCH", path, {"status": {"migration": None}}, MERGE)
+
+    async with operator(world) as calls:
+
+        async def recorded() -> bool:
+            return (await world.status()).get("migration") == {"image": "app:1"}
+
+        await world.until(recorded)
+        await world.calm()
+        assert set(calls.writes) == {("PATCH", "HSCJit")}
+
+
 async def test_the_number_of_pods_goes_to_the_hpa_without_a_dip(world: World):
     seen: list[int] = []
 

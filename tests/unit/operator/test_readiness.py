@@ -13,8 +13,8 @@ from hscjit_operator.decisions.restore import Restore
 from hscjit_operator.model.observed import Answer
 
 OK = Answer(True, True)
-DONE = rollout.decide("app:1", "app:1", None, None, "")
-GOING = rollout.decide("app:2", "app:1", None, None, "")
+DONE = rollout.decide("app:1", "app:1", rollout.Record(), None, "")
+GOING = rollout.decide("app:2", "app:1", rollout.Record(), None, "")
 STEADY = Situation(
     components={"api": Component(2, 2), "worker": Component(1, 1), "postgres": Component(1, 1)},
     serving="api",
@@ -56,7 +56,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, tuple[str, str]]]] = {
             "components": {"api": Component(0, 0, present=False)},
             "answer": None,
             "before": NEW,
-            "rollout": rollout.decide("app:1", None, None, None, ""),
+            "rollout": rollout.decide("app:1", None, rollout.Record(), None, ""),
         },
         {
             "Ready": ("False", "Progressing"),

@@ -307,7 +307,7 @@ FIRST_START = {
         past(dependencies_up=frozenset({names.REDIS_CACHE})),
         "DependencyStarting",
     ),
-    # Ready means that /ready was 200 once: it had contact with all. The operator may be the new one.
+    # A pod gets ready by its first contact with all of them; the operator may be the new one.
     "a pod was ready before the operator came": (FOUR, NOT_UP, (), HISTORY, "DependencyDown"),
     "only its users wait for it": (YOUNG, {}, ("database",), HISTORY, "DependencyStarting"),
     "all are up, for the first time": (YOUNG, dict.fromkeys(NOT_UP, True), (), HISTORY, None),

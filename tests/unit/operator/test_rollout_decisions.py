@@ -4,28 +4,28 @@ from dataclasses import replace
 
 import pytest
 
-from hscjit_operator import names
 from hscjit_operator.decisions import replicas, restore, rollout
 from hscjit_operator.decisions.replicas import Replicas
-from hscjit_operator.decisions.rollout import Pins
+from hscjit_operator.decisions.rollout import Pins, Record
 from hscjit_operator.model.observed import JobFacts, Scaled
 
 OLD, NEW = "app:1", "app:2"
 RUNS, DONE, FAILED = (JobFacts(x, None, "BackoffLimit") for x in ("", "Complete", "Failed"))
+NONE = Record()
 
 IMAGES = {
-    "first start": ((NEW, None, None, None), (NEW, NEW, False, "Migrating")),
-    "first migration runs": ((NEW, None, None, RUNS), (NEW, NEW, False, "Migrating")),
-    "first migration ended": ((NEW, None, None, DONE), (NEW, None, True, "Migrated")),
-    "recorded": ((NEW, None, names.image_hash(NEW), None), (NEW, None, True, "Migrated")),
-    "the status was lost": ((NEW, NEW, None, None), (NEW, None, True, "Migrated")),
+    "first start": ((NEW, None, NONE, None), (NEW, NEW, False, "Migrating")),
+    "first migration runs": ((NEW, None, NONE, RUNS), (NEW, NEW, False, "Migrating")),
+    "first migration ended": ((NEW, None, NONE, DONE), (NEW, None, True, "Migrated")),
+    "recorded": ((NEW, None, Record(NEW), None), (NEW, None, True, "Migrated")),
+    "the status was lost": ((NEW, NEW, NONE, None), (NEW, None, True, "Migrated")),
     "a new image": (
-        (NEW, OLD, names.image_hash(OLD), None),
+        (NEW, OLD, Record(OLD), None),
         (OLD, NEW, True, "Migrating"),
     ),
-    "a new image that fails": ((NEW, OLD, None, FAILED), (OLD, NEW, True, "MigrationFailed")),
-    "the first one fails": ((NEW, None, None, FAILED), (NEW, NEW, False, "MigrationFailed")),
-    "back to the old one": ((OLD, OLD, None, FAILED), (OLD, None, True, "Migrated")),
+    "a new image that fails": ((NEW, OLD, NONE, FAILED), (OLD, NEW, True, "MigrationFailed")),
+    "the first one fails": ((NEW, None, NONE, FAILED), (NEW, NEW, False, "MigrationFailed")),
+    "back to the old one": ((OLD, OLD, NONE, FAILED), (OLD, None, True, "Migrated")),
 }
 
 
@@ -37,47 +37,49 @@ def test_images(given, wanted):
 
 
 def test_a_failure_is_told_in_the_jobs_own_words():
-    assert rollout.decide(NEW, OLD, None, FAILED, "BadRevision: x").message == (
+    assert rollout.decide(NEW, OLD, NONE, FAILED, "BadRevision: x").message == (
         "The migration for app:2 failed; app:1 keeps serving: BadRevision: x"
     )
-    assert rollout.decide(NEW, OLD, None, FAILED, "").message.endswith(": BackoffLimit")
-
-
-@pytest.mark.parametrize("status", ["True", "False", "Unknown"])
-def test_a_record_is_read_back_only_while_it_is_true(status: str):
-    wanted = names.image_hash(NEW) if status == "True" else None
-    assert rollout.recorded(status, rollout.record(NEW)) == wanted
+    assert rollout.decide(NEW, OLD, NONE, FAILED, "").message.endswith(": BackoffLimit")
 
 
 VOLUME, ANOTHER = "5f3a1b2c-0000", "77777777-0000"
-GOING = f"The migration for {NEW} has to end first; {NEW} keeps serving"
+STANDING = Record(NEW, VOLUME)
+UNDER_WAY = Record("", VOLUME)
 
-REPLACED = {
-    "the same volume": (("True", rollout.record(NEW, VOLUME), NEW, VOLUME), False),
-    "another volume": (("True", rollout.record(NEW, VOLUME), NEW, ANOTHER), True),
-    "no volume seen": (("True", rollout.record(NEW, VOLUME), NEW, ""), False),
-    "none was known": (("True", rollout.record(NEW), NEW, VOLUME), False),
-    "its migration still runs": (("False", GOING, NEW, ANOTHER), True),
-    "another image's migration runs": (("False", GOING, OLD, VOLUME), False),
-    "the status was lost": (("Unknown", "", NEW, VOLUME), False),
+VOLUMES = {
+    # given: wanted, running, record, Job, the volume now; wanted: reason, record afterwards
+    "the same volume": ((NEW, NEW, STANDING, None, VOLUME), ("Migrated", STANDING)),
+    "another volume": ((NEW, NEW, STANDING, None, ANOTHER), ("Migrating", UNDER_WAY)),
+    "its migration still runs": ((NEW, NEW, UNDER_WAY, RUNS, ANOTHER), ("Migrating", UNDER_WAY)),
+    "it failed": ((NEW, NEW, UNDER_WAY, FAILED, ANOTHER), ("MigrationFailed", UNDER_WAY)),
+    "it ended": ((NEW, NEW, UNDER_WAY, DONE, ANOTHER), ("Migrated", Record(NEW, ANOTHER))),
+    "the claim is away": ((NEW, NEW, STANDING, None, ""), ("Migrated", STANDING)),
+    "no volume was known": ((NEW, NEW, Record(NEW), None, VOLUME), ("Migrated", STANDING)),
+    "another image, same volume": (
+        (NEW, OLD, Record(OLD, VOLUME), RUNS, VOLUME),
+        ("Migrating", UNDER_WAY),
+    ),
+    "and back": ((OLD, OLD, UNDER_WAY, None, VOLUME), ("Migrated", Record(OLD, VOLUME))),
+    "no record at all, as before these fields": (
+        (NEW, NEW, NONE, None, VOLUME),
+        ("Migrated", STANDING),
+    ),
 }
 
 
-@pytest.mark.parametrize(("given", "wanted"), REPLACED.values(), ids=REPLACED)
-def test_a_lost_volume_is_noticed(given, wanted: bool):
-    assert rollout.replaced(*given) is wanted
+@pytest.mark.parametrize(("given", "wanted"), VOLUMES.values(), ids=VOLUMES)
+def test_an_empty_database_is_noticed_and_migrated_again(given, wanted):
+    *facts, volume = given
+    found = rollout.decide(*facts, "", volume=volume)
+    assert (found.reason, found.record) == wanted
+    assert found.workload  # what runs goes on
 
 
-ANEW = {
-    "migrated again": ((NEW, NEW, names.image_hash(NEW), None), (NEW, NEW, True, "Migrating")),
-    "until the Job ended": ((NEW, NEW, None, DONE), (NEW, None, True, "Migrated")),
-}
-
-
-@pytest.mark.parametrize(("given", "wanted"), ANEW.values(), ids=ANEW)
-def test_an_empty_database_is_migrated_again(given, wanted):
-    found = rollout.decide(*given, "", volume=ANOTHER, anew=True)
-    assert (found.image, found.migrate_image, found.workload, found.reason) == wanted
+@pytest.mark.parametrize("record", [NONE, Record(NEW), STANDING, UNDER_WAY])
+def test_a_record_is_read_back_as_it_was_written(record: Record):
+    assert Record.read({"migration": record.as_dict()}) == record
+    assert Record.read({}) == NONE
 
 
 PINS = {
