@@ -107,6 +107,7 @@ def backup(app: HSCJit, inputs: Inputs) -> Manifest | None:
             deadline_s=3600,
             retries=2,
             init_containers=dumps,
+            holder=jobs.claim_holder(app, inputs.image, claim),
             containers=[seal],
         ),
     )
@@ -116,8 +117,10 @@ def cleanup(app: HSCJit, inputs: Inputs) -> Manifest:
     """Return the CronJob that removes what is too old: rows and backups."""
     keys = ("database-url",)
     volumes = [pods.secret_files(app, keys), pods.tmp("16Mi")]
+    holder = None
     if app.backup.enabled:
         volumes.append(backups_volume(app))
+        holder = jobs.claim_holder(app, inputs.image, volumes[-1])
     container = jobs.app_container(
         app,
         names.CLEANUP,
@@ -134,7 +137,13 @@ def cleanup(app: HSCJit, inputs: Inputs) -> Manifest:
         time_zone="Etc/UTC",
         suspend=inputs.stopped,
         spec=jobs.job_spec(
-            app, names.CLEANUP, volumes, deadline_s=1800, retries=2, containers=[container]
+            app,
+            names.CLEANUP,
+            volumes,
+            deadline_s=1800,
+            retries=2,
+            containers=[container],
+            holder=holder,
         ),
     )
 

@@ -13,6 +13,11 @@ from hscjit_operator.model.workload import Resources, resources
 _RESOURCES = resources(("25m", "128Mi"), ("1", "512Mi"))
 """What a job's container takes. It asks for little, so that a full node does not keep it waiting:
 its work is moving files and asking the database."""
+_HOLDER_RESOURCES = resources(("5m", "32Mi"), ("200m", "64Mi"))
+_PATIENCE_S = 7200
+"""Longer than any job may take: how long a pod may wait is said by its own Job's deadline."""
+_HELD = pods.scratch("held", "/run/hscjit/held", "1Mi")
+_MARK = f"{_HELD.path}/yes"
 
 CLAIM_USERS = (names.BACKUP, names.CLEANUP, names.RESTORE)
 """The components whose pods mount the claim for backups."""
@@ -27,9 +32,16 @@ def job_spec(
     retries: int,
     containers: list[Manifest],
     init_containers: Sequence[Manifest] = (),
+    holder: Manifest | None = None,
 ) -> Manifest:
-    """Return a Job's spec. There is no TTL: who reads the outcome also removes the Job."""
+    """Return a Job's spec. There is no TTL: who reads the outcome also removes the Job.
+
+    `holder` is the claim's, see `claim_holder`; None for a job that shares no claim.
+    """
     fields: dict[str, Any] = {"containers": containers}
+    if holder is not None:
+        init_containers = [holder, *init_containers]
+        volumes = [*volumes, _HELD]
     if init_containers:
         fields["initContainers"] = list(init_containers)
     if component in CLAIM_USERS:
@@ -97,6 +109,37 @@ def tool_container(
         **({"env": list(env)} if env else {}),
         terminationMessagePolicy="FallbackToLogsOnError",
     )
+
+
+def claim_holder(app: HSCJit, image: str, claim: pods.Volume) -> Manifest:
+    """Return the container that lets one pod at a time work on a claim.
+
+    A sidecar, listed first: what comes after it starts only when it has the lock, and it holds the
+    lock until the last of them has ended. The lock is the kernel's, on a file of the claim: it goes
+    with the process, however that ends, so a job that crashed keeps nobody out.
+    """
+    holder = app_container(
+        app,
+        "claim",
+        image,
+        volumes=[claim, _HELD, pods.tmp("16Mi")],
+        command=[
+            "python",
+            "-m",
+            "hscjit_app.jobs.hold_claim",
+            f"{claim.path}/.lock",
+            _MARK,
+        ],
+    )
+    return {
+        **holder,
+        "restartPolicy": "Always",
+        "resources": pods.with_disk(_HOLDER_RESOURCES, "64Mi"),
+        "startupProbe": {
+            **pods.script_probe(f"test -e {_MARK}", period_s=1, failures=_PATIENCE_S, timeout_s=2),
+            "initialDelaySeconds": 1,
+        },
+    }
 
 
 def cron_job(

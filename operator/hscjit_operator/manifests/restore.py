@@ -115,6 +115,7 @@ def restore(app: HSCJit, inputs: Inputs) -> Manifest | None:
             deadline_s=3600,
             retries=3,
             init_containers=steps,
+            holder=jobs.claim_holder(app, inputs.image, backups),
             containers=[_app_step(app, inputs, "verify", common, folder)],
         ),
     }

@@ -2,9 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -275,3 +278,60 @@ def test_a_restore_that_lost_a_row_is_told(env, settings, partial, tmp_path):
 
     assert (code, said["reason"]) == (1, "RowsMissing")
     assert "outbox: 0, sealed were 3" in said["message"]
+
+
+@contextmanager
+def holding(tmp_path: Path, name: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """Run one holder of the claim, and end it whatever the test did to it."""
+    mark = tmp_path / name
+    holder = begin("hold_claim", str(tmp_path / ".lock"), str(mark), env={}, log=tmp_path / "log")
+    try:
+        yield holder, mark
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def asks(holder: subprocess.Popen[bytes], folder: Path) -> bool:
+    """Tell whether a holder has come as far as opening the lock."""
+    handles = Path(f"/proc/{holder.pid}/fd")
+    return folder / ".lock" in [path.readlink() for path in handles.iterdir() if path.is_symlink()]
+
+
+@pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGKILL])
+def test_one_holds_the_claim_until_its_end_however_that_comes(tmp_path, ended_by):
+    with holding(tmp_path, "first") as (first, has):
+        until(has.exists)
+        with holding(tmp_path, "second") as (second, comes):
+            until(lambda: asks(second, tmp_path))
+            time.sleep(0.3)
+            assert not comes.exists()
+
+            first.send_signal(ended_by)
+            until(comes.exists)
+            assert first.wait(20) == (0 if ended_by is signal.SIGTERM else -ended_by)
+
+
+def test_who_waits_for_the_claim_can_be_ended(tmp_path):
+    with holding(tmp_path, "first") as (_, has):
+        until(has.exists)
+        with holding(tmp_path, "second") as (second, comes):
+            until(lambda: asks(second, tmp_path))
+            second.terminate()
+            assert second.wait(20) == 0
+            assert not comes.exists()
+
+
+def test_a_mark_of_a_former_holder_lets_nobody_begin(tmp_path):
+    with holding(tmp_path, "first") as (_, has):
+        until(has.exists)
+        (tmp_path / "second").touch()
+        with holding(tmp_path, "second") as (_, comes):
+            until(lambda: not comes.exists())

@@ -7,10 +7,14 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,7 +23,14 @@ from tests.unit.operator.manifests.builders import RESTORING, Pod, children
 from hscjit_operator import names
 
 ROOT = Path(__file__).parents[3]
-MOUNTS = ("/backups", "/handover", "/data", "/run/secrets/hscjit", "/tmp/redis.sock")  # noqa: S108
+MOUNTS = (
+    "/backups",
+    "/handover",
+    "/run/hscjit/held",
+    "/data",
+    "/run/secrets/hscjit",
+    "/tmp/redis.sock",  # noqa: S108
+)
 _MOUNTED = re.compile(rf"({'|'.join(MOUNTS)})(?![-\w])")
 PASSWORD = "a-password-of-the-test"  # noqa: S105
 
@@ -33,15 +44,39 @@ class Pods:
     redis: str
 
     def run(self, pod: Pod, *, until: str = "") -> None:
-        for container in pod.containers:
-            done = self.start(container)
-            assert done.returncode == 0, f"{container['name']}: {done.stderr}"
-            if container["name"] == until:
-                return
+        with self.sidecars(pod):
+            for container in pod.steps:
+                done = self.start(container)
+                assert done.returncode == 0, f"{container['name']}: {done.stderr}"
+                if container["name"] == until:
+                    return
 
-    def start(self, container: dict[str, object]) -> subprocess.CompletedProcess[str]:
+    @contextmanager
+    def sidecars(self, pod: Pod) -> Iterator[None]:
+        """Run what runs beside the steps, each once the one before has started."""
+        with ExitStack() as stack:
+            for container in pod.sidecars:
+                command, env = self._as_here(container)
+                process = stack.enter_context(
+                    subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
+                )
+                stack.callback(process.terminate)
+                probe = [self._here(part) for part in container["startupProbe"]["exec"]["command"]]
+                deadline = time.monotonic() + 20
+                while subprocess.run(probe, check=False).returncode:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.05)
+            yield
+
+    def start(self, container: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+        command, env = self._as_here(container)
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=60, check=False, env=env
+        )
+
+    def _as_here(self, container: dict[str, Any]) -> tuple[list[str], dict[str, str]]:
         redis = urlsplit(self.redis)
-        command = [self._here(part) for part in container["command"]]  # type: ignore[attr-defined]
+        command = [self._here(part) for part in container["command"]]
         # No name server knows the test's Redis by the name of its Service.
         command = [
             part.replace("-h support-redis-queue", f"-h 127.0.0.1 -p {redis.port}")
@@ -49,21 +84,14 @@ class Pods:
         ]
         env = {
             variable["name"]: self._here(variable.get("value", "a-pod"))
-            for variable in container.get("env", [])  # type: ignore[attr-defined]
+            for variable in container.get("env", [])
         }
-        return subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            env={
-                **env,
-                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-                "PYTHONPATH": str(ROOT / "app"),
-                "HSCJIT_TERMINATION_LOG": str(self.root / "termination-log"),
-            },
-        )
+        return command, {
+            **env,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT / "app"),
+            "HSCJIT_TERMINATION_LOG": str(self.root / "termination-log"),
+        }
 
     def _here(self, text: str) -> str:
         return _MOUNTED.sub(lambda found: f"{self.root}{found[0]}", text)
@@ -148,7 +176,7 @@ def pods(postgres_server: str, redis_server: str, tmp_path: Path) -> Iterator[Po
 def backed_up(pods: Pods) -> str:
     """Run the backup's pod; return the stamp."""
     pods.run(children().pod(names.BACKUP))
-    (folder,) = (pods.root / "backups").iterdir()
+    (folder,) = (f for f in (pods.root / "backups").iterdir() if f.is_dir())
     return folder.name
 
 
@@ -195,7 +223,7 @@ def test_a_dump_that_cannot_be_restored_leaves_the_present_data(pods: Pods) -> N
         whole = (folder / dump).read_bytes()
         (folder / dump).write_bytes(whole[: len(whole) // 2])
 
-    check, postgres, redis = restoring(stamp).spec["initContainers"]
+    check, postgres, redis, _verify = restoring(stamp).steps
 
     assert pods.start(check).returncode == 1
     assert '"BackupDamaged"' in pods.said()
@@ -211,7 +239,7 @@ def test_a_backup_whose_dump_failed_says_so_and_is_none(pods: Pods) -> None:
         "[hscjit]\nhost=127.0.0.1\nport=1\ndbname=hscjit\nuser=hscjit\n"
     )
     pod = children().pod(names.BACKUP)
-    *dumps, seal = pod.containers
+    *dumps, seal = pod.steps
 
     assert [pods.start(dump).returncode for dump in dumps] == [0, 0]
     assert pods.start(seal).returncode == 1
@@ -222,7 +250,7 @@ def test_a_backup_whose_dump_failed_says_so_and_is_none(pods: Pods) -> None:
 
 
 def test_a_dump_that_cannot_be_read_to_its_end_is_no_backup(pods: Pods) -> None:
-    postgres, redis, seal = children().pod(names.BACKUP).containers
+    postgres, redis, seal = children().pod(names.BACKUP).steps
     script = postgres["command"][-1]
     broken = script.replace("\nif [ -e", "\ntruncate -s -2000 postgres.dump\nif [ -e")
     assert broken != script
@@ -236,7 +264,7 @@ def test_a_dump_that_cannot_be_read_to_its_end_is_no_backup(pods: Pods) -> None:
 
 def test_a_queue_that_refuses_the_dump_is_named(pods: Pods) -> None:
     (pods.root / "run/secrets/hscjit/redis-password").write_text("another")
-    *dumps, seal = children().pod(names.BACKUP).containers
+    *dumps, seal = children().pod(names.BACKUP).steps
 
     assert [pods.start(dump).returncode for dump in dumps] == [0, 0]
     assert pods.start(seal).returncode == 1
@@ -251,3 +279,26 @@ def test_cleanup_runs_in_its_pod(pods: Pods) -> None:
 
     assert '"CleanedUp"' in pods.said()
     assert (pods.root / "backups" / stamp).is_dir()
+
+
+def test_a_pod_that_needs_the_claim_waits_for_the_one_that_has_it(pods: Pods) -> None:
+    begun = threading.Event()
+    order = []
+    other_root = pods.root / "other-pod"
+    (other_root / "run/hscjit/held").mkdir(parents=True)
+    (other_root / "backups").symlink_to(pods.root / "backups")
+
+    def clean_up() -> None:
+        begun.set()
+        with replace(pods, root=other_root).sidecars(children().pod(names.CLEANUP)):
+            order.append("cleanup")
+
+    with ThreadPoolExecutor(1) as other:
+        with pods.sidecars(children().pod(names.BACKUP)):
+            waiting = other.submit(clean_up)
+            begun.wait()
+            time.sleep(1.0)
+            order.append("backup")
+        waiting.result(timeout=30)
+
+    assert order == ["backup", "cleanup"]

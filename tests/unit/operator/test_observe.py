@@ -9,7 +9,9 @@ from hscjit_operator.cluster.observe import Apps, Children
 from hscjit_operator.model import facts
 from hscjit_operator.model.observed import (
     AutoscalerFacts,
+    ConfigFacts,
     JobFacts,
+    PlainFacts,
     PodFacts,
     Scaled,
     ServiceFacts,
@@ -243,3 +245,25 @@ def test_claim_templates_can_be_applied_again_as_they_were_read():
     read = facts.read_claim_templates(facts.claim_templates(templates))
     assert facts.claim_templates(read) == facts.claim_templates(templates)
     assert read[0]["metadata"]["name"] == "data"
+
+
+MANUALS = '[{"host": "manuals.example.com"}, {"host": "support-manuals", "privateCIDR": "%s"}]'
+
+ADDRESSES = {
+    "as we wrote it": ({names.MANUALS_HOSTS: MANUALS % "10.96.0.7/32"}, "10.96.0.7"),
+    "of the other family": ({names.MANUALS_HOSTS: MANUALS % "fd00::7/128"}, "fd00::7"),
+    "of others only": ({names.MANUALS_HOSTS: '[{"host": "10.96.0.7"}]'}, None),
+    "edited to nonsense": ({names.MANUALS_HOSTS: "all"}, None),
+    "edited to another shape": ({names.MANUALS_HOSTS: '["all"]'}, None),
+    "taken out": ({}, None),
+}
+
+
+@pytest.mark.parametrize(("data", "address"), ADDRESSES.values(), ids=ADDRESSES)
+def test_the_configuration_tells_the_manuals_address(data: dict[str, str], address: str | None):
+    assert facts.child(body(data=data)).facts == ConfigFacts(address)
+
+
+def test_other_config_maps_tell_nothing():
+    labels = names.labels("support", "ledger", "uid-1")
+    assert facts.child(body(metadata={"labels": labels})).facts == PlainFacts()

@@ -68,6 +68,15 @@ class Pod(NamedTuple):
     def containers(self) -> list[dict[str, Any]]:
         return [*self.spec.get("initContainers", []), *self.spec["containers"]]
 
+    @property
+    def sidecars(self) -> list[dict[str, Any]]:
+        return [c for c in self.spec.get("initContainers", []) if "restartPolicy" in c]
+
+    @property
+    def steps(self) -> list[dict[str, Any]]:
+        """Those that run one after the other, and end."""
+        return [c for c in self.containers if c not in self.sidecars]
+
 
 class Children(list[dict[str, Any]]):
     """What `desired` returned."""

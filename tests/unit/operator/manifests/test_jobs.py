@@ -89,7 +89,7 @@ def test_jobs_made_by_hand_from_a_cron_job_are_known_too() -> None:
 def test_a_backup_dumps_with_each_stores_own_tools_and_then_seals() -> None:
     pod = children().pod(names.BACKUP)
 
-    assert [(c["name"], c["image"]) for c in pod.containers] == [
+    assert [(c["name"], c["image"]) for c in pod.steps] == [
         ("postgres", "postgres:15"),
         ("redis", "redis:7"),
         ("seal", "hscjit-app:1"),
@@ -109,7 +109,7 @@ def test_only_the_dumping_containers_see_secrets() -> None:
 
 @pytest.mark.parametrize(("component", "container"), [("backup", -1), ("cleanup", 0)])
 def test_retention_is_told_to_those_who_keep_to_it(component: str, container: int) -> None:
-    env = children(FULL).pod(component).containers[container]["env"]
+    env = children(FULL).pod(component).steps[container]["env"]
     variables = {v["name"]: v.get("value") for v in env}
 
     assert variables["HSCJIT_BACKUP_DIR"] == "/backups"
@@ -126,9 +126,9 @@ def test_a_restore_checks_then_brings_back_then_verifies() -> None:
     found = children(**RESTORING)
     pod = found.pod(names.RESTORE)
 
-    assert [c["name"] for c in pod.containers] == ["check", "postgres", "redis", "verify"]
+    assert [c["name"] for c in pod.steps] == ["check", "postgres", "redis", "verify"]
     assert claims(pod) == {"backups": "support-backup", "queue": "data-support-redis-queue-0"}
-    check, postgres, redis, verify = pod.containers
+    check, postgres, redis, verify = pod.steps
     folder = f"/backups/{RESTORING['restore']}"
     assert check["command"][-1] == verify["command"][-1] == folder
     assert {"name": "BACKUP", "value": folder} in postgres["env"]
@@ -138,7 +138,7 @@ def test_a_restore_checks_then_brings_back_then_verifies() -> None:
 
 
 def test_a_restored_queue_may_be_as_large_as_the_queue() -> None:
-    redis = children(**RESTORING).pod(names.RESTORE).containers[2]
+    redis = children(**RESTORING).pod(names.RESTORE).steps[2]
     queue = children(**RESTORING).pod(names.REDIS_QUEUE).containers[0]
 
     assert redis["resources"]["limits"]["memory"] == queue["resources"]["limits"]["memory"]
@@ -151,3 +151,34 @@ def test_users_of_the_claim_prefer_each_others_node() -> None:
         (users,) = wish["podAffinityTerm"]["labelSelector"]["matchExpressions"]
         assert set(users["values"]) == {"backup", "cleanup", "restore"}
     assert "affinity" not in children().pod(names.MIGRATE).spec
+
+
+@pytest.mark.parametrize("component", [names.BACKUP, names.CLEANUP, names.RESTORE])
+def test_who_works_on_the_claim_holds_it_first_and_to_the_end(component: str) -> None:
+    pod = children(**RESTORING).pod(component)
+    holder = pod.containers[0]
+
+    # A sidecar that comes first and has a startup probe: the others begin when it has the lock,
+    # and it ends after them.
+    assert pod.sidecars == [holder]
+    assert holder["restartPolicy"] == "Always"
+    *_, lock, mark = holder["command"]
+    assert lock == "/backups/.lock"
+    assert holder["startupProbe"]["exec"]["command"] == ["sh", "-c", f"test -e {mark}"]
+    assert {"backups", "held"} <= {mount["name"] for mount in holder["volumeMounts"]}
+
+
+def test_who_waits_for_the_claim_is_ended_by_the_jobs_own_deadline() -> None:
+    found = children(**RESTORING)
+    for kind, name in (("CronJob", "backup"), ("CronJob", "cleanup"), ("Job", "restore")):
+        spec = found.get(kind, f"support-{name}")["spec"]
+        job = spec.get("jobTemplate", {}).get("spec", spec)
+        (holder,) = Pod("", {}, {}, job["template"]["spec"]).sidecars
+        probe = holder["startupProbe"]
+        assert probe["periodSeconds"] * probe["failureThreshold"] > job["activeDeadlineSeconds"]
+
+
+def test_without_a_claim_nothing_is_held() -> None:
+    found = children({"backup": {"enabled": False}})
+    assert found.pod(names.CLEANUP).sidecars == []
+    assert children().pod(names.MIGRATE).sidecars == []
