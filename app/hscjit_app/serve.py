@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+from contextvars import Context
 from types import FrameType
 
 import structlog
@@ -48,7 +49,9 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 as uvicorn's
         """Begin to drain; called by the interpreter when a signal arrives."""
         if self.started and self._loop is not None and not self._app.state.lobby.draining:
-            self._loop.call_soon_threadsafe(self._begin_drain, signal.Signals(sig).name)
+            name = signal.Signals(sig).name
+            # A context of its own: the request that was just served has nothing to do with it.
+            self._loop.call_soon_threadsafe(self._begin_drain, name, context=Context())
         else:
             self.should_exit = self.force_exit = True
 
