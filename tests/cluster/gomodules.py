@@ -5,12 +5,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.cluster import cache, versions
-from tests.cluster.shell import Unavailable, run
+from tests.cluster.shell import CommandFailed, Unavailable, output, run
 
 HERE = Path(__file__).parent
 MODULE = HERE / "node"
 VOLUMES_MODULE = MODULE / "volumes"
 """A module of its own: its graph and the other one spell a package's name in two ways."""
+JUDGE_MODULE = HERE / "cyclonus"
+"""A module of its own: a test's tool shall not change what nodes are made of."""
 
 TOOLS = ("sigs.k8s.io/kind", "k8s.io/kubernetes/cmd/kubectl", "helm.sh/helm/v4/cmd/helm")
 METRICS_SERVER = "sigs.k8s.io/metrics-server/cmd/metrics-server"
@@ -44,7 +46,9 @@ NODE = (
     "./pause",
 )
 PROVISIONER = "github.com/rancher/local-path-provisioner"
+JUDGE = "."
 
+_FETCH_TIMEOUT_S = 240
 _LEAN = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOWORK": "off"}
 _CONTAINERD_TAGS = "no_aufs,no_zfs,no_btrfs,no_devmapper"
 
@@ -52,7 +56,18 @@ _CONTAINERD_TAGS = "no_aufs,no_zfs,no_btrfs,no_devmapper"
 def key(packages: Sequence[str], module: Path = MODULE) -> str:
     """Changes with the packages, the module's pins, our own Go code and the way of building."""
     pins = (module / "go.mod", module / "go.sum", MODULE / "pause" / "main.go")
-    return cache.digest(*pins, *packages, _linker_flags(), _CONTAINERD_TAGS)
+    own = sorted(module.glob("*.go"))
+    return cache.digest(*pins, *own, *packages, _linker_flags(), _CONTAINERD_TAGS)
+
+
+def fetch(module: Path) -> None:
+    """Have the sources of everything that a module's own program is made of, or say what lacks."""
+    _need_go(module)
+    try:
+        output("go", "-C", module, "list", "-deps", ".", timeout_s=_FETCH_TIMEOUT_S)
+    except CommandFailed as failed:
+        said = str(failed).strip().splitlines()[-1]
+        raise Unavailable(f"Go can't fetch the modules of {module.name}: {said}") from failed
 
 
 def build(
@@ -62,8 +77,7 @@ def build(
     module: Path = MODULE,
 ) -> None:
     """Build static programs into the folder, each named as its package ends."""
-    if shutil.which("go") is None:
-        raise Unavailable(f"Go is missing: install Go {go_version(module)} or newer")
+    _need_go(module)
     note(f"building {len(packages)} programs from Go modules")
     options = ("-v", "-trimpath", "-tags", _CONTAINERD_TAGS, "-ldflags", _linker_flags())
     command = ("go", "build", *options, "-o", f"{folder}/", *packages)
@@ -71,6 +85,11 @@ def build(
     etcd = folder / "server"  # the program of the module go.etcd.io/etcd/server
     if etcd.exists():
         etcd.rename(folder / "etcd")
+
+
+def _need_go(module: Path) -> None:
+    if shutil.which("go") is None:
+        raise Unavailable(f"Go is missing: install Go {go_version(module)} or newer")
 
 
 def go_version(module: Path) -> str:

@@ -1,48 +1,39 @@
-"""May this end talk to that one? NetworkPolicies, judged as Kubernetes defines them.
+"""May this end talk to that one? Our own reading of NetworkPolicies, in milliseconds.
 
 A pod that no policy selects in a direction is open in it. A selected one lets pass what at least
 one rule of one policy allows. A connection needs the sender's egress and the receiver's ingress.
+The integration tests hold it against a real engine, question by question.
 """
 
 import ipaddress
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
+from tests.cluster.judge import End
 
-@dataclass(frozen=True)
-class End:
-    """One end of a connection: a pod, or (without labels) an address outside of the cluster."""
-
-    namespace: str = ""
-    labels: dict[str, str] = field(default_factory=dict)
-    address: str = "10.244.0.9"
-
-    @property
-    def is_pod(self) -> bool:
-        return bool(self.labels)
+Door = tuple[int, str]
+"""A port and its protocol."""
 
 
-def may_talk(
-    policies: list[dict[str, Any]], client: End, server: End, port: int, protocol: str = "TCP"
-) -> bool:
-    """Return whether `client` may connect to `port` of `server`."""
-    how = {"port": port, "protocol": protocol}
-    return _passes(policies, "Egress", own=client, other=server, **how) and _passes(
-        policies, "Ingress", own=server, other=client, **how
-    )
+def open_doors(
+    policies: list[dict[str, Any]], client: End, server: End, doors: Collection[Door]
+) -> set[Door]:
+    """Return to which of the doors of `server` a connection from `client` comes about."""
+    let_out = _passed(policies, "Egress", own=client, other=server, doors=doors)
+    return _passed(policies, "Ingress", own=server, other=client, doors=let_out)
 
 
-def _passes(
+def _passed(
     policies: list[dict[str, Any]],
     direction: str,
     *,
     own: End,
     other: End,
-    port: int,
-    protocol: str,
-) -> bool:
-    if not own.is_pod:
-        return True
+    doors: Collection[Door],
+) -> set[Door]:
+    if not own.is_pod or not doors:
+        return set(doors)
     specs = [
         policy["spec"]
         for policy in policies
@@ -51,14 +42,16 @@ def _passes(
         and _selects(policy["spec"]["podSelector"], own.labels)
     ]
     if not specs:
-        return True
+        return set(doors)
     side, rules = ("from", "ingress") if direction == "Ingress" else ("to", "egress")
-    return any(
-        _peers_match(rule.get(side), own.namespace, other)
-        and _ports_match(rule.get("ports"), port, protocol)
+    return {
+        door
         for spec in specs
         for rule in spec.get(rules, [])
-    )
+        if _peers_match(rule.get(side), own.namespace, other)
+        for door in doors
+        if _ports_match(rule.get("ports"), *door)
+    }
 
 
 def _peers_match(peers: list[dict[str, Any]] | None, namespace: str, other: End) -> bool:
@@ -72,8 +65,7 @@ def _peer_matches(peer: dict[str, Any], namespace: str, other: End) -> bool:
     if not other.is_pod:
         return False
     if "namespaceSelector" in peer:
-        labels = {"kubernetes.io/metadata.name": other.namespace}
-        if not _selects(peer["namespaceSelector"], labels):
+        if not _selects(peer["namespaceSelector"], other.all_namespace_labels):
             return False
     elif other.namespace != namespace:
         return False
@@ -81,16 +73,19 @@ def _peer_matches(peer: dict[str, Any], namespace: str, other: End) -> bool:
 
 
 def _within(block: dict[str, Any], address: str) -> bool:
-    found = ipaddress.ip_address(address)
-    for network in block.get("except", []):
+    return _in_range(block["cidr"], tuple(block.get("except", [])), address)
+
+
+@lru_cache(maxsize=1024)
+def _in_range(cidr: str, excepted: tuple[str, ...], address: str) -> bool:
+    found, outer = ipaddress.ip_address(address), ipaddress.ip_network(cidr)
+    inner = [ipaddress.ip_network(network) for network in excepted]
+    for network in inner:
         # What the API server demands of an exception.
-        inner, outer = ipaddress.ip_network(network), ipaddress.ip_network(block["cidr"])
-        assert inner.version == outer.version
-        assert inner != outer
-        assert inner.subnet_of(outer)  # type: ignore[arg-type]
-    return found in ipaddress.ip_network(block["cidr"]) and not any(
-        found in ipaddress.ip_network(network) for network in block.get("except", [])
-    )
+        assert network.version == outer.version
+        assert network != outer
+        assert network.subnet_of(outer)  # type: ignore[arg-type]
+    return found in outer and not any(found in network for network in inner)
 
 
 def _ports_match(ports: list[dict[str, Any]] | None, port: int, protocol: str) -> bool:
@@ -101,7 +96,7 @@ def _ports_match(ports: list[dict[str, Any]] | None, port: int, protocol: str) -
     )
 
 
-def _selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+def _selects(selector: dict[str, Any], labels: Mapping[str, str]) -> bool:
     wanted = selector.get("matchLabels", {})
     if any(labels.get(key) != value for key, value in wanted.items()):
         return False

@@ -1,0 +1,34 @@
+"""What is built from Go modules is built anew when any of its inputs changed, and only then."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.cluster import gomodules
+from tests.cluster.shell import Unavailable
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Path:
+    copy = tmp_path / "cyclonus"
+    shutil.copytree(gomodules.JUDGE_MODULE, copy)
+    return copy
+
+
+@pytest.mark.parametrize("file", ["main.go", "go.mod", "go.sum"])
+def test_a_changed_file_is_another_program(module: Path, file: str) -> None:
+    before = gomodules.key((gomodules.JUDGE,), module)
+    assert before == gomodules.key((gomodules.JUDGE,), gomodules.JUDGE_MODULE)
+
+    (module / file).write_text((module / file).read_text() + "\n")
+
+    assert gomodules.key((gomodules.JUDGE,), module) != before
+
+
+def test_without_go_one_line_says_what_to_install(
+    module: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    with pytest.raises(Unavailable, match=r"install Go 1\.26\.0 or newer"):
+        gomodules.fetch(module)
