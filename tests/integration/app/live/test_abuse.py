@@ -28,7 +28,8 @@ async def flood(url: str, frames: int, *, reading: bool) -> int | None:
     queue = {} if reading else {"max_queue": 1}
     async with connect(f"{url.replace('http', 'ws')}/ws", compression=None, **queue) as socket:
         with contextlib.suppress(ConnectionClosed, TimeoutError):
-            async with asyncio.timeout(5):
+            # Who reads is told soon, even by a busy machine; who does not may never hear of it.
+            async with asyncio.timeout(60 if reading else 5):
                 for _ in range(frames):
                     await socket.send(KEYSTROKE)
                     await asyncio.sleep(0)  # who measures sits in this process too
@@ -63,7 +64,7 @@ async def test_floods_end_and_neither_memory_nor_others_feel_them(pod):
     assert set(codes[::2]) == {1008}
     assert set(codes[1::2]) <= {1008, 1006, None}  # who never reads never reads the reason either
     assert after - before < 20
-    assert loud < quiet + 800  # a stall would be seconds
+    assert loud < quiet + 2000  # a queue of 60,000 keystrokes would be half a minute
     assert "Traceback" not in one.log
 
 
