@@ -68,6 +68,8 @@ REASONS: Final[Mapping[str, str]] = {
     "RolloutStuck": "A rollout makes no progress; the message is its controller's.",
     "Creating": "Children are made for the first time.",
     "Leaving": "What a former resource of this name owned is still being deleted.",
+    "Waiting": "What is asked for begins later; the message says when.",
+    "InvalidRestart": "The annotation hscjit.dev/restarted-at cannot be read; nothing restarts.",
     "Settled": "Nothing is left to do.",
     "AllReady": "Every component has its pods.",
     "PodsReady": "API pods are ready.",

@@ -194,6 +194,7 @@ class Reconciler:
         answer = self._knock(run)
         back = sight.plan_restore(app, run.status, run.observed, answer)
         going = sight.plan_rollout(app, run.status, run.observed, self._settings.image_app, back)
+        again = sight.plan_restart(app, run.status, run.observed, held, now)
         version = _version(run)
         restoring = back is not None and back.running
         rolled = recall.children.rolled
@@ -217,6 +218,7 @@ class Reconciler:
                 redis_image=self._settings.image_redis,
                 postgres_image=self._settings.image_postgres,
                 template_version=version,
+                restarted_at=again.carried,
                 targets=targets,
                 api_replicas=await self._replicas(run, targets, stopped=stopped),
                 workload=going.workload,
@@ -238,6 +240,7 @@ class Reconciler:
                 app=app,
                 rollout=going if secret is not None else None,
                 restore=back,
+                restart=again,
                 version=version,
                 answer=answer,
                 problems=tuple(run.problems),
@@ -247,7 +250,7 @@ class Reconciler:
         ).as_dict()
         wrote = await self._scribe.write(key, recall.uid, said)
         failed = wrote is None or any(problem.retry for problem in run.problems)
-        return Outcome(failed, _AGAIN_S if wrote or run.acted else _next_look(run))
+        return Outcome(failed, _AGAIN_S if wrote or run.acted else _next_look(run, again.due))
 
     def _remembered(self, key: Key, uid: str) -> _Recall:
         recall = self._recalls.get(key)
@@ -349,9 +352,9 @@ def _upgrade_required(version: str) -> Problem:
     return Problem(Gravity.STALL, "UpgradeRequired", said)
 
 
-def _next_look(run: _Pass) -> float | None:
+def _next_look(run: _Pass, due: datetime | None) -> float | None:
     """Return in how many seconds something may be otherwise without any event."""
     looks = [_LEAVING_S for problem in run.problems if problem.gravity is Gravity.WAIT]
-    if run.pause.until is not None:
-        looks.append(max((run.pause.until - run.now).total_seconds(), 0.1))
+    times = (at for at in (run.pause.until, due) if at is not None)
+    looks += [max((at - run.now).total_seconds(), 0.1) for at in times]
     return min(looks, default=None)

@@ -7,7 +7,8 @@ from typing import Any, Final
 from hscjit_operator import conditions as c
 from hscjit_operator import names
 from hscjit_operator.conditions import Condition
-from hscjit_operator.decisions.readiness import Component, Problem, Situation, conclude
+from hscjit_operator.decisions.readiness import Component, Gravity, Problem, Situation, conclude
+from hscjit_operator.decisions.restart import Restart
 from hscjit_operator.decisions.restore import Restore
 from hscjit_operator.decisions.rollout import Rollout
 from hscjit_operator.model import status as s
@@ -67,6 +68,7 @@ class Seen:
     """None: the spec could not be read."""
     rollout: Rollout | None = None
     restore: Restore | None = None
+    restart: Restart | None = None
     version: str | None = None
     answer: Answer | None = None
     pilot: Report | None = None
@@ -128,6 +130,7 @@ def compose(seen: Seen) -> s.Status:
         answer=seen.answer,
         in_cluster=seen.in_cluster,
         problems=seen.problems,
+        waiting=_waiting(seen),
         before=c.read(seen.before, c.READY),
     )
     found = [
@@ -165,7 +168,16 @@ def compose(seen: Seen) -> s.Status:
         autopilot=_autopilot(seen),
         backup=seen.backup.status if seen.backup else before.get("backup") or {},
         restore=_restore(seen),
+        restart=seen.restart.as_dict() if seen.restart else before.get("restart") or {},
     )
+
+
+def _waiting(seen: Seen) -> tuple[Problem, ...]:
+    """Return what is asked for and waits, or cannot be read."""
+    if seen.restart is None or not seen.restart.message:
+        return ()
+    reason = "InvalidRestart" if seen.restart.wrong else "Waiting"
+    return (Problem(Gravity.WAIT, reason, seen.restart.message),)
 
 
 def _total(observed: Observed, name: str) -> int:

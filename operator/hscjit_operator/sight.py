@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from hscjit_operator import conditions, names, report
-from hscjit_operator.decisions import restore, rollout
+from hscjit_operator.decisions import restart, restore, rollout
 from hscjit_operator.manifests.storage import data_claim
 from hscjit_operator.model.autopilot import PodRef, Subject
 from hscjit_operator.model.observed import (
@@ -119,6 +120,21 @@ def plan_rollout(
         job(observed, name),
         last_words(observed, name),
         volume=database_volume(app, observed),
+    )
+
+
+def plan_restart(
+    app: HSCJit, status: Mapping[str, Any], observed: Observed, pause: Pause, now: datetime
+) -> restart.Restart:
+    """Return which restart the pods carry, and which one waits."""
+    told = (status.get("restart") or {}).get("carriedOut")
+    return restart.decide(
+        app.annotations.get(names.ANNOTATION_RESTARTED_AT),
+        told or pinned_on(observed, app.name, names.ANNOTATION_RESTARTED_AT),
+        running=pinned_on(observed, app.name, names.ANNOTATION_IMAGE) is not None,
+        windows=app.maintenance.windows,
+        held=pause.holds("rollout"),
+        now=now,
     )
 
 

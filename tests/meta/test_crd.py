@@ -277,7 +277,7 @@ def test_cron_lines_are_told_apart_by_one_pattern():
         for path, node in walk(SPEC, "spec")
         if path.lower().endswith("schedule")
     }
-    assert len(rules) == 3
+    assert len(rules) == 4
     assert set(rules.values()) == {f"self.matches(r'^{CRON_PATTERN}$')"}
     assert all(cron in get_args(MODEL[path][0]) for path in rules)
 

@@ -44,8 +44,9 @@ UNCALLED = {("hscjit.dev", "hscjits/finalizers"): {"update"}}
 
 INPUTS = Inputs(
     image="app:1", migrate_image="app:1", redis_image="redis:7", postgres_image="postgres:17",
-    template_version="1", targets=Targets(2, 10, 1), api_replicas=None, workload=True,
-    stopped=False, restore="20260101T000000Z", manuals_ip="10.96.0.7", secret_checksum="0",  # noqa: S106  a digest
+    template_version="1", restarted_at=None, targets=Targets(2, 10, 1), api_replicas=None,
+    workload=True, stopped=False, restore="20260101T000000Z", manuals_ip="10.96.0.7",
+    secret_checksum="0",  # noqa: S106  a digest
     operator_namespace="hscjit-system",
 )  # fmt: skip
 METADATA = {"name": "a", "namespace": "b", "uid": "c", "generation": 1}

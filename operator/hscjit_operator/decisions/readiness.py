@@ -87,6 +87,8 @@ class Situation:
     """Of the front door, since the last rollout; None: nobody has knocked yet."""
     in_cluster: bool
     problems: tuple[Problem, ...]
+    waiting: tuple[Problem, ...]
+    """Disruption that is asked for and has not begun."""
     before: Condition
     """Ready as it was."""
 
@@ -210,6 +212,9 @@ def _progressing(seen: Situation, underway: Problem | None) -> Condition:
         return Condition(c.PROGRESSING, "False", "RolloutStuck", "; ".join(stuck))
     if underway is not None:
         return Condition(c.PROGRESSING, "True", underway.reason, underway.message)
+    waits = _joined(list(seen.waiting))
+    if waits is not None:
+        return Condition(c.PROGRESSING, "False", waits.reason, waits.message)
     return Condition(c.PROGRESSING, "False", "Settled", "Nothing is being made or rolled out")
 
 

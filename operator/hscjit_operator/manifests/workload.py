@@ -94,8 +94,9 @@ def _causes(app: HSCJit, inputs: Inputs) -> dict[str, str]:
         names.ANNOTATION_SECRET_CHECKSUM: inputs.secret_checksum,
         names.ANNOTATION_TEMPLATE_VERSION: inputs.template_version,
     }
-    asked = app.annotations.get(names.ANNOTATION_RESTARTED_AT)
-    return causes if asked is None else {**causes, names.ANNOTATION_RESTARTED_AT: asked}
+    if inputs.restarted_at is None:
+        return causes
+    return {**causes, names.ANNOTATION_RESTARTED_AT: inputs.restarted_at}
 
 
 def _placed(app: HSCJit, component: str, placement: Placement) -> Manifest:

@@ -70,6 +70,10 @@ def _scaled(body: Body) -> Facts:
     templates = spec.get("volumeClaimTemplates")
     pinned = (names.ANNOTATION_IMAGE, names.ANNOTATION_TEMPLATE_VERSION)
     annotations = metadata.get("annotations") or {}
+    told = {key: annotations[key] for key in pinned if key in annotations}
+    restarted = spec.get("template", {}).get("metadata", {}).get("annotations") or {}
+    if names.ANNOTATION_RESTARTED_AT in restarted:
+        told[names.ANNOTATION_RESTARTED_AT] = restarted[names.ANNOTATION_RESTARTED_AT]
     return Scaled(
         desired=spec.get("replicas", 1),
         ready=status.get("readyReplicas", 0),
@@ -79,7 +83,7 @@ def _scaled(body: Body) -> Facts:
         seen=status.get("observedGeneration", 0),
         owns_replicas=owned.owns(body, "spec", "replicas"),
         stuck=progressing.get("message", "") if progressing.get("status") == "False" else "",
-        annotations={key: annotations[key] for key in pinned if key in annotations},
+        annotations=told,
         claim_templates=claim_templates(templates) if templates else "",
     )
 

@@ -27,6 +27,9 @@ class Inputs:
     template_version: str
     """Version of the pod templates, such as "1"; changes only where the rollout rules allow it."""
 
+    restarted_at: str | None
+    """The value of the restart annotation that the pods carry; None before the first restart."""
+
     targets: "Targets"
     """Floor and ceiling of the API and number of workers, already within the spec's bounds."""
 

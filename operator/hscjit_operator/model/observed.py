@@ -29,7 +29,7 @@ class Scaled:
     stuck: str = ""
     """Why the rollout does not progress, as its controller says; empty while it does."""
     annotations: Mapping[str, str] = field(default_factory=dict)
-    """Ours on the object: the pinned image and template version."""
+    """Ours on the object, the pinned image and template version; and on its pods, the restart."""
     claim_templates: str = ""
     """A StatefulSet's volumeClaimTemplates as canonical JSON: they can never change."""
 

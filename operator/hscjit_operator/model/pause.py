@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final, Literal, cast
 
 from hscjit_operator import names
+from hscjit_operator.model.schedule import moment
 
 Part = Literal["all", "heal", "scale", "rollout"]
 
@@ -53,12 +54,6 @@ def _until(text: str) -> datetime | None:
     if not text:
         return None
     try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise PauseError(
-            f"{names.ANNOTATION_PAUSED_UNTIL} is {text!r}; expected a time with its zone, such "
-            "as 2026-01-31T06:00:00Z"
-        )
-    return at
+        return moment(text)
+    except ValueError as error:
+        raise PauseError(f"{names.ANNOTATION_PAUSED_UNTIL}: {error}") from error

@@ -97,6 +97,19 @@ def cron(value: str) -> str:
     return " ".join(line.split())
 
 
+def moment(value: str) -> datetime:
+    """Read a time with its zone."""
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise ValueError(
+            f"{value[:64]!r} is no time; write one with its zone, such as 2026-01-31T06:00:00Z"
+        )
+    return at
+
+
 def time_zone(value: str) -> str:
     """Accept the name of a time zone that the tz database knows."""
     try:

@@ -88,6 +88,15 @@ class Bootstrap:
 
 
 @dataclass(frozen=True)
+class Window:
+    """A time in which the operator may restart pods of its own accord."""
+
+    schedule: Cron
+    duration: Annotated[timedelta, Lasting(timedelta(minutes=1), timedelta(days=7))]
+    time_zone: TimeZone = "Etc/UTC"
+
+
+@dataclass(frozen=True)
 class OffPeak:
     """A time of few customers, in which fewer API pods are enough."""
 
@@ -113,6 +122,7 @@ class Maintenance:
     """What happens by the calendar."""
 
     cleanup_schedule: Cron = "0 3 * * *"
+    windows: Annotated[tuple[Window, ...], AtMost(16)] = ()
     off_peak: Annotated[tuple[OffPeak, ...], AtMost(16, "name")] = ()
 
 

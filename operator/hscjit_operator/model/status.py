@@ -34,6 +34,7 @@ class Status:
     autopilot: Mapping[str, Any] = field(default_factory=dict)
     backup: Mapping[str, Any] = field(default_factory=dict)
     restore: Mapping[str, Any] = field(default_factory=dict)
+    restart: Mapping[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as it is stored."""
@@ -51,6 +52,7 @@ class Status:
             "autopilot": dict(self.autopilot),
             "backup": dict(self.backup),
             "restore": dict(self.restore),
+            "restart": dict(self.restart),
         }
         return {key: value for key, value in whole.items() if value not in ("", {})}
 

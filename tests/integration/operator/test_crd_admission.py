@@ -59,6 +59,7 @@ def test_the_examples_are_admitted(made: Callable[..., dict[str, Any]], path: Pa
     assert made(body["metadata"]["name"], body["spec"])["metadata"]["generation"] == 1
 
 
+WINDOW = {"schedule": "0 2 * * *", "duration": "2h"}
 OFF_PEAK = {"name": "nights", "schedule": "0 22 * * *", "duration": "8h"}
 
 ADMITTED: dict[str, Any] = {
@@ -80,6 +81,14 @@ ADMITTED: dict[str, Any] = {
     "a time zone": {"backup": {"timeZone": "Europe/Berlin"}},
     "the longest off-peak": {"maintenance": {"offPeak": [OFF_PEAK | {"duration": "168h"}]}},
     "the shortest off-peak": {"maintenance": {"offPeak": [OFF_PEAK | {"duration": "1m"}]}},
+    "windows": {
+        "maintenance": {
+            "windows": [
+                WINDOW,
+                {"schedule": "@weekly", "duration": "168h", "timeZone": "Asia/Tokyo"},
+            ]
+        }
+    },
     "a private host": {
         "catalog": {"manuals": {"allowedHosts": [{"host": "a:80", "privateCIDR": "10.1.2.3/32"}]}}
     },
@@ -179,6 +188,18 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "an off-peak without unit": (
         {"maintenance": {"offPeak": [OFF_PEAK | {"duration": "8"}]}},
         "spec.maintenance.offPeak[0].duration",
+    ),
+    "a window that is no cron line": (
+        {"maintenance": {"windows": [WINDOW | {"schedule": "at night"}]}},
+        "spec.maintenance.windows[0].schedule",
+    ),
+    "a window without unit": (
+        {"maintenance": {"windows": [WINDOW | {"duration": "2"}]}},
+        "spec.maintenance.windows[0].duration",
+    ),
+    "a window nowhere": (
+        {"maintenance": {"windows": [WINDOW | {"timeZone": "Mars"}]}},
+        "spec.maintenance.windows[0].timeZone",
     ),
     "an off-peak of more than a week": (
         {"maintenance": {"offPeak": [OFF_PEAK | {"duration": "168h1m"}]}},

@@ -34,8 +34,8 @@ def test_all_holds_every_part():
 
 BAD = {
     "an unknown part": ("healing", "", "hscjit.dev/paused is 'healing'"),
-    "no time": ("all", "tomorrow", "hscjit.dev/paused-until is 'tomorrow'"),
-    "a time of nowhere": ("all", "2026-06-15T12:00:00", "expected a time with its zone"),
+    "no time": ("all", "tomorrow", "hscjit.dev/paused-until: 'tomorrow' is no time"),
+    "a time of nowhere": ("all", "2026-06-15T12:00:00", "write one with its zone"),
 }
 
 

@@ -23,6 +23,7 @@ STEADY = Situation(
     answer=OK,
     in_cluster=True,
     problems=(),
+    waiting=(),
     before=Condition(c.READY, "True", "Answering", "as it was"),
 )
 NEW = Condition(c.READY, "Unknown", "NotYetKnown", "")
@@ -30,6 +31,7 @@ SILENT = Answer(False, False, (), "Nothing answers")
 REFUSED = Problem(Gravity.SPEC, "Refused", "Deployment x: bad")
 CONFLICT = Problem(Gravity.STALL, "NameConflict", "ConfigMap x")
 FAULT = Problem(Gravity.FAULT, "Failing", "PATCH Service x")
+SCHEDULED = Problem(Gravity.WAIT, "Waiting", "It begins at six")
 LEAVING = Problem(Gravity.WAIT, "Leaving", "Service x is leaving")
 
 
@@ -50,6 +52,19 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, tuple[str, str]]]] = {
             "SpecValid": ("True", "Valid"),
             "DatabaseMigrated": ("True", "Migrated"),
         },
+    ),
+    "a restart waits for its window, and nothing is wrong": (
+        {"waiting": (SCHEDULED,)},
+        {
+            "Ready": ("True", "Answering"),
+            "Progressing": ("False", "Waiting"),
+            "Reconciling": ("False", "Settled"),
+            "Degraded": ("False", "AllReady"),
+        },
+    ),
+    "a rollout runs while another waits": (
+        {"waiting": (SCHEDULED,), **parts(api=Component(2, 2, rolling=True))},
+        {"Progressing": ("True", "RollingOut")},
     ),
     "nothing is there yet": (
         {

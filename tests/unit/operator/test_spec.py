@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hscjit_operator.model.spec import HSCJit, SpecError, parse
+from hscjit_operator.model.spec import HSCJit, SpecError, Window, parse
 
 METADATA = {"name": "support", "namespace": "care", "uid": "u-1", "generation": 3}
 
@@ -66,6 +66,7 @@ def test_values_take_their_own_types():
             "catalog": {"configMapRef": {"name": "brands"}, "manuals": {"cacheTTL": "1h30m"}},
             "maintenance": {
                 "cleanupSchedule": "@daily",
+                "windows": [{"schedule": "@weekly", "duration": "90m"}],
                 "offPeak": [{"name": "nights", "schedule": "0 22 * * *", "duration": "8h"}],
             },
             "api": {
@@ -80,6 +81,7 @@ def test_values_take_their_own_types():
     assert app.catalog.config_map_ref.name == "brands"
     assert app.catalog.manuals.cache_ttl == timedelta(minutes=90)
     assert app.maintenance.cleanup_schedule == "0 0 * * *"
+    assert app.maintenance.windows == (Window("0 0 * * 0", timedelta(minutes=90), "Etc/UTC"),)
     assert app.maintenance.off_peak[0].duration == timedelta(hours=8)
     assert app.maintenance.off_peak[0].time_zone == "Etc/UTC"
     assert app.api.resources.limits.cpu == "2"
@@ -123,6 +125,14 @@ REFUSED = {
     "off-peak floor above its ceiling": (
         "maintenance.offPeak", [OFF_PEAK | {"apiMinReplicas": 3, "apiMaxReplicas": 2}],
         "spec.maintenance.offPeak[0].apiMinReplicas", "above apiMaxReplicas (2)",
+    ),
+    "a window without schedule": (
+        "maintenance.windows", [{"duration": "1h"}],
+        "spec.maintenance.windows[0].schedule", "is required",
+    ),
+    "a window of no time": (
+        "maintenance.windows", [{"schedule": "@daily", "duration": "0h"}],
+        "spec.maintenance.windows[0].duration", "is not a duration",
     ),
     "off-peak without duration": (
         "maintenance.offPeak", [{"name": "a", "schedule": "@daily"}],

@@ -17,6 +17,7 @@ INPUTS = Inputs(
     redis_image="redis:7",
     postgres_image="postgres:15",
     template_version="1",
+    restarted_at=None,
     targets=Targets(api_floor=2, api_ceiling=10, workers=1),
     api_replicas=None,
     workload=True,

@@ -313,8 +313,11 @@ def test_what_rolls_pods_rolls_only_those_it_concerns(
 
 
 def test_a_restart_is_asked_for_by_annotation() -> None:
-    asked = hscjit(annotations={names.ANNOTATION_RESTARTED_AT: "2026-11-23T21:00:00Z"})
-    before, after = _templates(children()), _templates(manifests.desired(asked, inputs()))
+    annotated = hscjit(annotations={names.ANNOTATION_RESTARTED_AT: "2026-11-23T21:00:00Z"})
+    assert manifests.desired(annotated, inputs()) == children()  # when it is due the pass decides
+
+    asked = inputs(restarted_at="2026-11-23T21:00:00Z")
+    before, after = _templates(children()), _templates(manifests.desired(annotated, asked))
 
     assert {c for c in before if before[c] != after[c]} == {"api", "worker", "beat"}
 
