@@ -67,4 +67,6 @@ def references(app: HSCJit) -> tuple[Reference, ...]:
     named: list[Reference] = [("Secret", ref.name) for ref in app.image.pull_secrets]
     if app.catalog.config_map_ref is not None:
         named.append(("ConfigMap", app.catalog.config_map_ref.name))
+    if app.network.ingress is not None and app.network.ingress.tls_secret_ref is not None:
+        named.append(("Secret", app.network.ingress.tls_secret_ref.name))
     return tuple(named)

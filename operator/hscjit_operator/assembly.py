@@ -15,6 +15,7 @@ from hscjit_operator import endpoints, handlers
 from hscjit_operator.autopilot import Pilot
 from hscjit_operator.cluster.actuator import ClusterActuator
 from hscjit_operator.cluster.client import Api, ApiError
+from hscjit_operator.cluster.discovery import Discovery
 from hscjit_operator.cluster.events import Events
 from hscjit_operator.cluster.front_door import FrontDoor
 from hscjit_operator.cluster.kinds import HSCJIT
@@ -62,6 +63,13 @@ class Operator:
         self.children = Children(changed=self._child_changed)
         self.watches = Watches(self.apps, self.children, settings.watch_namespaces, clock)
         events = Events(self.api, clock, _now)
+        self.discovery = Discovery(
+            self.api,
+            self.children,
+            settings.watch_namespaces,
+            changed=self._kinds_changed,
+            period_s=settings.discovery_s,
+        )
         references = References(self.api, self._news, period_s=settings.poll_s, clock=clock)
         front_door = FrontDoor(self._news, period_s=settings.front_door_s, clock=clock)
         pilot = Pilot(ClusterActuator(self.api, self.apps, self.children, events), self._news)
@@ -70,6 +78,7 @@ class Operator:
             apps=self.apps,
             children=self.children,
             references=references,
+            discovery=self.discovery,
             front_door=front_door,
             events=events,
             pilot=pilot,
@@ -81,6 +90,7 @@ class Operator:
         self._loops: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (
             self.queue.run,
             references.run,
+            self.discovery.run,
             front_door.run,
             pilot.run,
         )
@@ -117,6 +127,7 @@ class Operator:
         while not stop.is_set():
             try:
                 if await self.api.serves(HSCJIT):
+                    await self.discovery.look()  # what is served shapes the very first pass
                     return
                 log.warning("Waiting for CRD", crd=f"{HSCJIT.plural}.{HSCJIT.group}")
             except ApiError as error:
@@ -146,6 +157,10 @@ class Operator:
         # A child whose HSCJit is not known (yet) waits for it in the cache.
         if self.apps.get(key) is not None:
             self.queue.put(key, Trigger.CHILD)
+
+    def _kinds_changed(self) -> None:
+        for key in self.apps:
+            self.queue.put(key, Trigger.NEWS)
 
     def _news(self, key: Key) -> None:
         self.queue.put(key, Trigger.NEWS)

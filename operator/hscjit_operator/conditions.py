@@ -57,6 +57,7 @@ REASONS: Final[Mapping[str, str]] = {
     "Failing": "A step of the last pass failed and is tried again.",
     "SecretLost": "The generated Secret is gone while the database still has its password.",
     "ReferenceMissing": "An object that the spec names does not exist.",
+    "KindNotServed": "The spec asks for an object of a kind that the cluster does not serve.",
     "StorageFixed": "A volume's size or class in the spec differs from what was made.",
     "MigrationFailed": "The migration Job failed; the message is its last word.",
     "Migrating": "The migration Job has not ended.",

@@ -18,11 +18,12 @@ from hscjit_operator.backups import Backups
 from hscjit_operator.cluster import kinds
 from hscjit_operator.cluster.apply import Applier
 from hscjit_operator.cluster.client import Api, ApiError
+from hscjit_operator.cluster.discovery import Discovery
 from hscjit_operator.cluster.events import Events
 from hscjit_operator.cluster.front_door import FrontDoor
 from hscjit_operator.cluster.observe import Apps, Children
 from hscjit_operator.cluster.references import References
-from hscjit_operator.decisions import replicas, rollout
+from hscjit_operator.decisions import outside, replicas, rollout
 from hscjit_operator.decisions.readiness import Gravity, Problem
 from hscjit_operator.kept import Keeper
 from hscjit_operator.model import pause
@@ -81,6 +82,7 @@ class Reconciler:
         apps: Apps,
         children: Children,
         references: References,
+        discovery: Discovery,
         front_door: FrontDoor,
         events: Events,
         pilot: Pilot,
@@ -95,6 +97,7 @@ class Reconciler:
         self._apps = apps
         self._children = children
         self._references = references
+        self._discovery = discovery
         self._door = front_door
         self._events = events
         self._pilot = pilot
@@ -230,9 +233,11 @@ class Reconciler:
                 secret_checksum=secret.checksum,
                 operator_namespace=self._settings.namespace,
                 prometheus=self._settings.prometheus,
+                served=self._discovery.served,
             )
             await self._tend(run, inputs)
         # 5: Say what came of it.
+        run.problems += outside.unserved(app, self._discovery.served)
         backup = await self._backups.tell(app, run.body, run.observed)
         said = report.compose(
             replace(
@@ -246,6 +251,7 @@ class Reconciler:
                 problems=tuple(run.problems),
                 pilot=flown,
                 backup=backup,
+                endpoint=outside.endpoint(app, self._discovery.served),
             )
         ).as_dict()
         wrote = await self._scribe.write(key, recall.uid, said)

@@ -73,6 +73,8 @@ class Seen:
     answer: Answer | None = None
     pilot: Report | None = None
     backup: Told | None = None
+    endpoint: str | None = None
+    """Where customers reach the API."""
 
 
 def scaled(observed: Observed, name: str, component: str) -> Scaled | None:
@@ -148,7 +150,7 @@ def compose(seen: Seen) -> s.Status:
         selector=s.selector(seen.name),
         version=seen.version or before.get("version", ""),
         image=seen.rollout.image if seen.rollout else before.get("image", ""),
-        endpoint=f"http://{names.child(seen.name, names.API)}.{seen.namespace}.svc",
+        endpoint=seen.endpoint or before.get("endpoint", ""),
         migration=(
             seen.rollout.record.as_dict() if seen.rollout else before.get("migration") or {}
         ),

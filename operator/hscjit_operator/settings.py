@@ -51,6 +51,8 @@ class Settings:
     """How often Secrets and ConfigMaps a resource names are read (HSCJIT_POLL_S)."""
     front_door_s: float = 10.0
     """How often /ready is asked through each Service (HSCJIT_FRONT_DOOR_S)."""
+    discovery_s: float = 60.0
+    """How often the API server is asked which optional kinds it serves (HSCJIT_DISCOVERY_S)."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
@@ -74,6 +76,7 @@ class Settings:
             resync_s=_seconds(env, "HSCJIT_RESYNC_S", cls.resync_s),
             poll_s=_seconds(env, "HSCJIT_POLL_S", cls.poll_s),
             front_door_s=_seconds(env, "HSCJIT_FRONT_DOOR_S", cls.front_door_s),
+            discovery_s=_seconds(env, "HSCJIT_DISCOVERY_S", cls.discovery_s),
         )
 
 

@@ -11,8 +11,9 @@ from typing import Any, Final
 import structlog
 
 from hscjit_operator import manifests, metrics, names
+from hscjit_operator.cluster import kinds
 from hscjit_operator.cluster.apply import Applier, Leaving, NameConflict
-from hscjit_operator.cluster.client import FORBIDDEN, INVALID, ApiError
+from hscjit_operator.cluster.client import FORBIDDEN, GONE, INVALID, ApiError
 from hscjit_operator.cluster.events import Events
 from hscjit_operator.decisions import drift
 from hscjit_operator.decisions.drift import Change, Name, Why
@@ -30,6 +31,7 @@ Manifest = Mapping[str, Any]
 _LATER: Final = frozenset({"StatefulSet", "Deployment", "Job", "CronJob"})
 """Kinds whose pods need the others: made after them, so that no pod starts in vain."""
 _PODS: Final = frozenset({"StatefulSet", "Deployment"})
+_OPTIONAL: Final = frozenset(kind.kind for kind in kinds.OPTIONAL)
 
 
 @dataclass
@@ -182,6 +184,8 @@ class Upkeep:
                 address=_address(order, change.name),
             )
         except ApiError as error:
+            if error.code == GONE and kind in _OPTIONAL:
+                return None  # its kind has just left; so will the wish for it, within a minute
             return problem_of(error, change.name)
         except NameConflict as conflict:
             return Problem(Gravity.STALL, "NameConflict", str(conflict))
@@ -234,7 +238,11 @@ class Upkeep:
         }
         gone = []
         if manifests.complete(order.inputs):
-            gone = drift.superfluous(wanted, kept, order.observed, app.uid)
+            gone = [
+                child
+                for child in drift.superfluous(wanted, kept, order.observed, app.uid)
+                if child.kind not in _OPTIONAL - order.inputs.served
+            ]
         problems = []
         for child, reason in [
             *((child, "prune") for child in gone),

@@ -62,7 +62,7 @@ def key(packages: Sequence[str], module: Path = MODULE) -> str:
 
 def fetch(module: Path) -> None:
     """Have the sources of everything that a module's own program is made of, or say what lacks."""
-    _need_go(module)
+    require_go(module)
     try:
         output("go", "-C", module, "list", "-deps", ".", timeout_s=_FETCH_TIMEOUT_S)
     except CommandFailed as failed:
@@ -77,7 +77,7 @@ def build(
     module: Path = MODULE,
 ) -> None:
     """Build static programs into the folder, each named as its package ends."""
-    _need_go(module)
+    require_go(module)
     note(f"building {len(packages)} programs from Go modules")
     options = ("-v", "-trimpath", "-tags", _CONTAINERD_TAGS, "-ldflags", _linker_flags())
     command = ("go", "build", *options, "-o", f"{folder}/", *packages)
@@ -87,7 +87,8 @@ def build(
         etcd.rename(folder / "etcd")
 
 
-def _need_go(module: Path) -> None:
+def require_go(module: Path = MODULE) -> None:
+    """Raise Unavailable where there is no Go."""
     if shutil.which("go") is None:
         raise Unavailable(f"Go is missing: install Go {go_version(module)} or newer")
 

@@ -127,7 +127,7 @@ def skeleton(value: Any) -> Any:
 SPELLED_OUT = {
     path: node
     for path, node in walk(SPEC, "spec")
-    if isinstance(node.get("default"), Mapping) and node["default"]
+    if isinstance(node.get("default"), Mapping) and node["default"] and "properties" in node
 }
 
 

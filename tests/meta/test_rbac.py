@@ -48,6 +48,7 @@ INPUTS = Inputs(
     workload=True, stopped=False, restore="20260101T000000Z", manuals_ip="10.96.0.7",
     secret_checksum="0",  # noqa: S106  a digest
     operator_namespace="hscjit-system",
+    served=frozenset(kind.kind for kind in kinds.OPTIONAL),
 )  # fmt: skip
 METADATA = {"name": "a", "namespace": "b", "uid": "c", "generation": 1}
 
@@ -63,7 +64,9 @@ def granted() -> dict[Resource, set[str]]:
 
 def children() -> set[Kind]:
     """Every kind that is ever applied as a child."""
-    app = parse({"metadata": METADATA, "spec": {}})
+    host = {"host": "support.example.com"}
+    outside = {"ingress": host, "gatewayRef": {"name": "edge", **host}}
+    app = parse({"metadata": METADATA, "spec": {"network": outside}})
     return {kinds.of(manifest) for manifest in manifests.desired(app, INPUTS)}
 
 
@@ -93,6 +96,8 @@ def needed() -> dict[Resource, set[str]]:
     found: dict[Resource, set[str]] = defaultdict(set)
     for kind in (*kinds.WATCHED, kinds.HSCJIT):
         found[kind.group, kind.plural] |= {"list", "watch"}
+    for kind in kinds.OPTIONAL:
+        found[kind.group, kind.plural] |= {"list"}
     for kind in children():
         found[kind.group, kind.plural] |= {"get"} | WRITTEN
         if kind.kind not in drift._NEVER_PRUNED:
@@ -118,6 +123,10 @@ def test_the_calls_are_found_in_the_code():
         ("get", "Secret"), ("apply", names.KIND), ("merge", "Pod"),
     } <= found  # fmt: skip
     assert set(VERBS) - {"relabel"} <= set(dir(Api))
+
+
+def test_every_optional_kind_is_made_where_it_is_served():
+    assert set(kinds.OPTIONAL) <= children()
 
 
 def test_nothing_is_granted_by_the_star():

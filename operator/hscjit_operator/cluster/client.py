@@ -6,7 +6,7 @@ The typed classes of that client are never loaded: they cost 32 MB and most of a
 import asyncio
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -17,7 +17,7 @@ from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 
 from hscjit_operator import metrics, names
-from hscjit_operator.cluster.kinds import POD, Kind
+from hscjit_operator.cluster.kinds import DISCOVERY, POD, Kind
 
 Body = dict[str, Any]
 
@@ -36,6 +36,7 @@ UNREACHED: Final = 0
 _BODY_CUT: Final = 256
 _READS_IN_FLIGHT: Final = 8
 _RETRIES: Final = 3
+_PAGE: Final = 100
 _LONGEST_RETRY_AFTER_S: Final = 10.0
 
 
@@ -180,13 +181,30 @@ class Api:
 
     async def serves(self, kind: Kind) -> bool:
         """Tell whether the API server knows the kind: whether its CRD is installed."""
+        return kind.plural in await self.resources(kind.group, kind.version)
+
+    async def resources(self, group: str, version: str) -> frozenset[str]:
+        """Return the plurals of what is served of a group's version, none where it is unknown."""
         try:
-            found = await self._call(_Request("GET", kind, f"/apis/{kind.group}/{kind.version}"))
+            found = await self._call(_Request("GET", DISCOVERY, f"/apis/{group}/{version}"))
         except ApiError as error:
             if error.code == GONE:
-                return False
+                return frozenset()
             raise
-        return any(resource["name"] == kind.plural for resource in found["resources"])
+        return frozenset(resource["name"] for resource in found["resources"])
+
+    async def pages(self, kind: Kind, namespace: str | None, selector: str) -> AsyncIterator[Body]:
+        """Return the objects of a kind that a label selector matches, asked for page by page."""
+        query = {"labelSelector": selector, "limit": str(_PAGE)}
+        path = kind.collection(namespace)
+        while True:
+            found = await self._call(_Request("GET", kind, path, query))
+            for body in found["items"]:
+                yield {"apiVersion": kind.api_version, "kind": kind.kind, **body}
+            more = found["metadata"].get("continue")
+            if not more:
+                return
+            query = {**query, "continue": more}
 
     async def _write(self, request: _Request, reason: str, retries: int = _RETRIES) -> Body:
         async with self._writes:

@@ -21,15 +21,24 @@ class Kind(NamedTuple):
 
     def path(self, namespace: str, name: str = "", subresource: str = "") -> str:
         """Return the path of the collection, or of one object or its subresource."""
-        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
-        parts = [root, "namespaces", namespace, self.plural, name, subresource]
+        parts = [self._root, "namespaces", namespace, self.plural, name, subresource]
         return "/".join(part for part in parts if part)
+
+    def collection(self, namespace: str | None) -> str:
+        """Return the path of all objects, of one namespace or (None) of all."""
+        return self.path(namespace) if namespace else f"{self._root}/{self.plural}"
+
+    @property
+    def _root(self) -> str:
+        return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
 
 
 HSCJIT: Final = Kind(names.KIND, names.GROUP, names.VERSION, names.PLURAL)
 SECRET: Final = Kind("Secret", "", "v1", "secrets")
 """Read by name and never watched: RBAC grants neither `list` nor `watch` on Secrets."""
 POD: Final = Kind("Pod", "", "v1", "pods")
+DISCOVERY: Final = Kind("APIResourceList", "", "v1", "")
+"""What the API server answers when asked which kinds it serves; for counting, it has no objects."""
 EVENT: Final = Kind("Event", "events.k8s.io", "v1", "events")
 CLAIM: Final = Kind("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims")
 CONFIG_MAP: Final = Kind("ConfigMap", "", "v1", "configmaps")
@@ -52,11 +61,22 @@ WATCHED: Final[tuple[Kind, ...]] = (
     AUTOSCALER,
     Kind("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets"),
     Kind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies"),
+    Kind("Ingress", "networking.k8s.io", "v1", "ingresses"),
 )
 """Child kinds that are watched, label-selected on the server."""
 
+HTTP_ROUTE: Final = Kind("HTTPRoute", "gateway.networking.k8s.io", "v1", "httproutes")
+OPTIONAL: Final[tuple[Kind, ...]] = (
+    Kind("ServiceMonitor", "monitoring.coreos.com", "v1", "servicemonitors"),
+    Kind("PodMonitor", "monitoring.coreos.com", "v1", "podmonitors"),
+    Kind("PrometheusRule", "monitoring.coreos.com", "v1", "prometheusrules"),
+    Kind("GrafanaDashboard", "grafana.integreatly.org", "v1beta1", "grafanadashboards"),
+    HTTP_ROUTE,
+)
+"""Child kinds that not every cluster serves: while it does, they are listed once a minute."""
+
 _BY_KIND: Final[Mapping[str, Kind]] = {
-    kind.kind: kind for kind in (*WATCHED, HSCJIT, SECRET, EVENT)
+    kind.kind: kind for kind in (*WATCHED, *OPTIONAL, HSCJIT, SECRET, EVENT)
 }
 
 

@@ -90,6 +90,10 @@ class Children:
         for key, name in gone:
             self._drop(key, name)
 
+    def listing_broken(self, kind: str, namespace: str | None) -> None:
+        """Note that a list came to no end: what it did not show may well be there."""
+        self._seen.pop((kind, namespace), None)
+
     def forget(self, key: Key, name: Name) -> None:
         """Drop one child that turned out not to be there."""
         if self._by_owner.get(key, {}).pop(name, None) is not None:

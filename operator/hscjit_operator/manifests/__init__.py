@@ -7,8 +7,10 @@ from hscjit_operator.manifests import (
     beat,
     config,
     disruption,
+    edge,
     identities,
     migration,
+    monitoring,
     network_policy,
     postgres,
     redis,
@@ -44,6 +46,9 @@ def desired(app: HSCJit, inputs: Inputs) -> list[Manifest]:
         *_workload(app, inputs),
         *disruption.disruption_budgets(app),
         *network_policy.network_policies(app, inputs),
+        edge.ingress(app),
+        edge.http_route(app, inputs),
+        *monitoring.monitoring(app, inputs),
         *_recurring(app, inputs),
     ]
     return [child for child in optional if child is not None]

@@ -115,6 +115,8 @@ def _ingress(app: HSCJit, inputs: Inputs, component: str) -> list[Manifest]:
         rules.append(_rule("from", peers, [_PORTS[component]]))
     if component == names.API:
         peers = _plain(app.network.clients_from)
+        for way_in in (app.network.ingress, app.network.gateway_ref):
+            peers += _plain(way_in.controllers) if way_in is not None else []
         if app.network.service.type != "ClusterIP":
             # Through a node's port a client comes with its own address or, translated, with a
             # node's: neither is known here, so the port itself is the border.

@@ -205,6 +205,7 @@ HostPort = Annotated[
     str,
     Text(rf"{_DNS_NAME}({_PORT})?", "a host, such as manuals.example.com or 10.0.0.7:8080", 259),
 ]
+HostName = Annotated[str, Text(_DNS_NAME, "a host name, such as support.example.com", 253)]
 Origin = Annotated[
     str,
     Text(rf"https?://{_DNS_NAME}({_PORT})?", "an origin, such as https://shop.example.com", 266),

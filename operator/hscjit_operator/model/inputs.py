@@ -54,5 +54,8 @@ class Inputs:
     operator_namespace: str
     """Where the operator runs: the network policies let it scrape from there."""
 
+    served: frozenset[str] = frozenset()
+    """Kinds not every cluster knows that this one serves, such as ServiceMonitor."""
+
     prometheus: bool = False
     """The release's own Prometheus runs there too: it may scrape as well."""

@@ -13,21 +13,20 @@ from typing import Annotated, Any, Final, Literal
 from hscjit_operator import names
 from hscjit_operator.model.autopilot_spec import Autopilot
 from hscjit_operator.model.formats import (
-    Annotations,
     AtMost,
     Between,
-    Cidr,
     Cron,
     HostPort,
-    Origin,
     PrivateCidr,
     Text,
     TimeZone,
 )
+from hscjit_operator.model.monitoring import Monitoring
+from hscjit_operator.model.network import Network
 from hscjit_operator.model.reading import SpecError, read_block
 from hscjit_operator.model.schedule import Lasting
 from hscjit_operator.model.stores import Backup, Postgres, Redis
-from hscjit_operator.model.workload import JSON, Api, Image, ObjectRef, Worker
+from hscjit_operator.model.workload import Api, Image, ObjectRef, Worker
 
 __all__ = ["TEMPLATE_VERSIONS", "HSCJit", "SpecError", "parse"]
 
@@ -127,56 +126,6 @@ class Maintenance:
 
 
 @dataclass(frozen=True)
-class Service:
-    """How the API is reached."""
-
-    type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = "ClusterIP"
-    node_port: Annotated[int, Between(1, 65535)] | None = None
-    annotations: Annotations = field(default_factory=dict)
-
-    def check(self, path: str) -> None:
-        """Refuse a node port on a Service that opens none."""
-        if self.node_port is not None and self.type == "ClusterIP":
-            raise SpecError(
-                f"{path}.nodePort",
-                "needs type NodePort or LoadBalancer; set the type or remove nodePort",
-            )
-
-
-Peers = Annotated[tuple[JSON, ...], AtMost(16)]
-"""Peers of a NetworkPolicy, as Kubernetes writes them."""
-
-
-def _cluster_dns() -> tuple[JSON, ...]:
-    namespace = {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}
-    return (
-        {
-            "namespaceSelector": namespace,
-            "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
-        },
-        {"ipBlock": {"cidr": "169.254.20.10/32"}},  # NodeLocal DNSCache
-    )
-
-
-def _own_namespace() -> tuple[JSON, ...]:
-    return ({"podSelector": {}},)
-
-
-@dataclass(frozen=True)
-class Network:
-    """Who may talk to whom."""
-
-    policies: bool = True
-    clients_from: Peers = field(default_factory=_own_namespace)
-    metrics_from: Peers = ()
-    dns: Peers = field(default_factory=_cluster_dns)
-    extra_egress: Annotated[tuple[JSON, ...], AtMost(16)] = ()
-    trusted_proxies: Annotated[tuple[Cidr, ...], AtMost(64, "")] = ()
-    allowed_origins: Annotated[tuple[Origin, ...], AtMost(64, "")] = ()
-    service: Service = Service()
-
-
-@dataclass(frozen=True)
 class Spec:
     """Every block of `spec`."""
 
@@ -192,7 +141,8 @@ class Spec:
     bootstrap: Bootstrap = Bootstrap()
     maintenance: Maintenance = Maintenance()
     autopilot: Autopilot = field(default_factory=Autopilot)
-    network: Network = Network()
+    network: Network = field(default_factory=Network)
+    monitoring: Monitoring = field(default_factory=Monitoring)
     deletion_policy: Literal["Retain", "Delete"] = "Retain"
 
     def check(self, path: str) -> None:

@@ -106,8 +106,11 @@ class World:
     async def children(self) -> dict[tuple[str, str], Body]:
         """Return everything that was made for the HSCJit, by kind and name."""
         found = {}
-        for kind in kinds.WATCHED:
-            listed = await self.call("GET", kind.path(self.namespace))
+        for kind in (*kinds.WATCHED, *kinds.OPTIONAL):
+            try:
+                listed = await self.call("GET", kind.path(self.namespace))
+            except Refused:
+                continue  # nobody serves it
             for body in listed["items"]:
                 if (body["metadata"].get("labels") or {}).get(names.LABEL_INSTANCE) == self.name:
                     found[kind.kind, body["metadata"]["name"]] = body
@@ -274,9 +277,10 @@ class Calls:
 
     @property
     def reads(self) -> Counter[tuple[str, str]]:
-        """Return what was read, but for the Secrets, which are always read by name."""
+        """Return what was read, but for Secrets, read by name, and which kinds are served."""
         counted = self.counted.items()
-        return Counter({k: n for k, n in counted if k[0] == "GET" and k[1] != "Secret"})
+        apart = ("Secret", kinds.DISCOVERY.kind)
+        return Counter({k: n for k, n in counted if k[0] == "GET" and k[1] not in apart})
 
 
 def _counted() -> Counter[tuple[str, str]]:

@@ -68,6 +68,11 @@ def namespace(name: str, **pods: str) -> dict[str, Any]:
 
 NEIGHBOURS: Final = {"neighbour": "api:8000", "second-HSCJit": "api:8000"}
 
+PODS_ELSEWHERE: Final = (
+    *("stranger", "prometheus", "ingress", "other-operator", "kube-dns", "openshift-dns"),
+    "own-prometheus",
+)
+
 # --- The table: what else a spec may say --------------------------------------------------------
 ROWS: Final[Mapping[str, Row]] = {
     "empty spec": Row({}),
@@ -94,6 +99,20 @@ ROWS: Final[Mapping[str, Row]] = {
     "a node's port": Row(
         network(service={"type": "NodePort"}, clientsFrom=[]),
         opened={"anybody": "api:8000", "own-prometheus": "api:8000"},
+    ),
+    "an Ingress": Row(
+        network(ingress={"host": "support.example.com"}),
+        opened=dict.fromkeys(PODS_ELSEWHERE, "api:8000"),
+    ),
+    "a Gateway whose pods are named": Row(
+        network(
+            gatewayRef={
+                "name": "edge",
+                "host": "support.example.com",
+                "controllers": [namespace("ingress-nginx")],
+            }
+        ),
+        opened={"ingress": "api:8000"},
     ),
     "trusted proxies": Row(network(trustedProxies=["10.0.0.0/8"])),
     "Prometheus": Row(
