@@ -4,13 +4,14 @@ from collections import Counter
 
 import pytest
 
-from hscjit_operator.manifests import alerts
+from hscjit_operator.manifests import alerts, dashboard
 from tests.cluster.up import Cluster
 from tests.e2e.conftest import NAMESPACE, Support
 from tests.e2e.kubectl import eventually
 from tests.e2e.prometheus import Prometheus
 from tests.metric_names import named_in
 
+SCOPE = alerts.within(NAMESPACE, "support")
 FIRST_SCRAPES_S = 60
 """Pods are looked for every few seconds and scraped every 15 s."""
 
@@ -63,9 +64,23 @@ def test_every_alert_is_judged_without_an_error(prometheus: Prometheus) -> None:
 
 @pytest.mark.parametrize("alert", alerts.OF_AN_HSCJIT, ids=lambda alert: alert.name)
 def test_an_alert_can_be_asked_for_one_hscjit(prometheus: Prometheus, alert: alerts.Alert) -> None:
-    scope = alerts.within(NAMESPACE, "support")
-    prometheus.query(alerts.scoped(alert.expr, scope))
+    prometheus.query(alerts.scoped(alert.expr, SCOPE))
 
-    for series in named_in(alert.expr) - ONLY_AFTER_AN_EVENT:
-        found = prometheus.query(alerts.scoped(f"{series}{{$scope}}", scope))
-        assert found, f"{series} has no data"
+    assert without_data(prometheus, alert.expr) == set()
+
+
+@pytest.mark.parametrize("panel", dashboard.PANELS, ids=lambda panel: panel.title)
+def test_a_panel_shows_something(prometheus: Prometheus, panel: dashboard.Panel) -> None:
+    for query in panel.queries.values():
+        found = prometheus.query(alerts.scoped(query, SCOPE))
+
+        assert without_data(prometheus, query) == set()
+        assert found or named_in(query) & ONLY_AFTER_AN_EVENT, query
+
+
+def without_data(prometheus: Prometheus, expr: str) -> set[str]:
+    """Return the series an expression names and that the run's HSCJit does not have."""
+    wanted = named_in(expr) - ONLY_AFTER_AN_EVENT
+    return {
+        name for name in wanted if not prometheus.query(alerts.scoped(f"{name}{{$scope}}", SCOPE))
+    }

@@ -15,13 +15,14 @@ from hscjit_operator import conditions
 from hscjit_operator import metrics as operator_metrics
 from hscjit_operator.cluster.observe import Apps
 from hscjit_operator.decisions import reasons
-from hscjit_operator.manifests import alerts
+from hscjit_operator.manifests import alerts, dashboard
 from hscjit_operator.model.autopilot import Action
 from hscjit_operator.standing import Standing
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docs" / "reference.md"
 SCHEMA = FILE.with_name("ws-schema.json")
+DASHBOARD = FILE.with_name("dashboard.json")
 ALERTS = ROOT / "charts" / "hscjit-operator" / "files" / "alerts.yaml"
 
 
@@ -131,3 +132,4 @@ if __name__ == "__main__":
     FILE.write_text(render())
     SCHEMA.write_text(render_schema())
     ALERTS.write_text(render_alerts())
+    DASHBOARD.write_text(dashboard.of_all())

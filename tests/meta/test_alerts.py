@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from hscjit_app import metrics as app_metrics
 from hscjit_operator import metrics as operator_metrics
 from hscjit_operator.cluster.observe import Apps
-from hscjit_operator.manifests import alerts
+from hscjit_operator.manifests import alerts, dashboard
 from hscjit_operator.standing import Standing
 from tests.meta import reference
 from tests.metric_names import named_in
@@ -34,6 +34,26 @@ def exported() -> set[str]:
 def test_an_alert_names_only_what_is_exported(alert: alerts.Alert) -> None:
     assert named_in(alert.expr)
     assert named_in(alert.expr) <= exported()
+
+
+QUERIES = {
+    f"{panel.title}, {legend}": query
+    for panel in dashboard.PANELS
+    for legend, query in panel.queries.items()
+}
+
+
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
+def test_a_panel_names_only_what_is_exported_and_can_be_about_one_hscjit(query: str) -> None:
+    assert named_in(query)
+    assert named_in(query) <= exported()
+    assert query.count("{") == query.count("{$scope")
+
+
+def test_the_dashboard_in_the_docs_is_the_one_that_is_made() -> None:
+    written = reference.DASHBOARD.read_text()
+    assert written == dashboard.of_all(), "run python -m tests.meta.reference"
+    assert "$scope" not in written
 
 
 @pytest.mark.parametrize("name", ALERTS)

@@ -93,6 +93,12 @@ ADMITTED: dict[str, Any] = {
         "catalog": {"manuals": {"allowedHosts": [{"host": "a:80", "privateCIDR": "10.1.2.3/32"}]}}
     },
     "just enough connections": {"postgres": {"pool": {"size": 15}}},
+    "an Ingress": {
+        "network": {"ingress": {"host": "a.example.com", "tlsSecretRef": {"name": "tls"}}}
+    },
+    "a Gateway": {"network": {"gatewayRef": {"name": "edge", "host": "a.example.com"}}},
+    "no monitoring objects": {"monitoring": {"serviceMonitor": "Off", "dashboards": "Off"}},
+    "every Grafana": {"monitoring": {"grafanaLabels": {}}},
     "a node port": {"network": {"service": {"type": "NodePort", "nodePort": 30080}}},
     "affinity": {
         "api": {
@@ -238,6 +244,27 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "bits behind a mask": (
         {"network": {"clientsFrom": [{"ipBlock": {"cidr": "10.0.0.1/8"}}]}},
         "spec.network.clientsFrom[0].ipBlock.cidr",
+    ),
+    "an Ingress without a host": ({"network": {"ingress": {}}}, "spec.network.ingress.host"),
+    "a host with a port": (
+        {"network": {"ingress": {"host": "a:80"}}}, "spec.network.ingress.host",
+    ),
+    "an annotation of ours": (
+        {"network": {"ingress": {"host": "a", "annotations": {"hscjit.dev/a": "b"}}}},
+        "spec.network.ingress.annotations",
+    ),
+    "a controller that is none": (
+        {"network": {"ingress": {"host": "a", "controllers": [{}]}}},
+        "spec.network.ingress.controllers[0]",
+    ),
+    "a Gateway without a name": (
+        {"network": {"gatewayRef": {"host": "a"}}}, "spec.network.gatewayRef.name",
+    ),
+    "a monitor that is always made": (
+        {"monitoring": {"serviceMonitor": "On"}}, "spec.monitoring.serviceMonitor",
+    ),
+    "a monitor with a label of ours": (
+        {"monitoring": {"labels": {"hscjit.dev/a": "b"}}}, "spec.monitoring.labels",
     ),
     "a peer that is none": ({"network": {"metricsFrom": [{}]}}, "spec.network.metricsFrom[0]"),
     "an origin with a path": (

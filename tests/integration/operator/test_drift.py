@@ -10,11 +10,13 @@ from tests.integration.operator.world import Body, World, operator
 from hscjit_operator import metrics, names
 from hscjit_operator.cluster import kinds
 
+OUTSIDE = {"ingress": {"host": "support.example.com"}}
 ONE_OF_EACH = [
     ("ConfigMap", "config"),
     ("CronJob", "backup"),
     ("Deployment", "api"),
     ("HorizontalPodAutoscaler", "api"),
+    ("Ingress", "api"),
     ("NetworkPolicy", "deny"),
     ("PodDisruptionBudget", "api"),
     ("Service", "postgres"),
@@ -30,6 +32,12 @@ EDITS: list[tuple[str, str, Body, str]] = [
         "api",
         {"spec": {"maxReplicas": 3}},
         "spec.maxReplicas",
+    ),
+    (
+        "Ingress",
+        "api",
+        {"spec": {"rules": [{"host": "elsewhere.example.com"}]}},
+        "spec",
     ),
     ("PodDisruptionBudget", "api", {"spec": {"maxUnavailable": 3}}, "spec.maxUnavailable"),
     ("Service", "api", {"spec": {"selector": {names.LABEL_INSTANCE: "x"}}}, "spec.selector"),
@@ -82,7 +90,7 @@ def _essence(body: Body) -> Any:
 
 async def test_a_deleted_child_comes_back_as_a_new_one(world: World):
     async with operator(world):
-        await world.settle()
+        await world.settle(network=OUTSIDE)
         before = {}
         for kind, suffix in ONE_OF_EACH:
             before[kind, suffix] = (await world.get(kind, suffix) or {})["metadata"]["uid"]
@@ -100,7 +108,7 @@ async def test_a_deleted_child_comes_back_as_a_new_one(world: World):
 
 async def test_an_edited_child_is_restored_and_what_is_foreign_stays(world: World):
     async with operator(world):
-        await world.settle()
+        await world.settle(network=OUTSIDE)
         for kind, suffix, edit, field in EDITS:
             before = await world.get(kind, suffix)
             assert before is not None
