@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import structlog
 
-from hscjit_operator import asked, conditions, metrics, names, report, sight
+from hscjit_operator import asked, cleanups, conditions, metrics, names, report, sight
 from hscjit_operator.asked import Asked
 from hscjit_operator.backups import Backups
 from hscjit_operator.cluster import kinds
@@ -238,6 +238,7 @@ class Reconciler:
             await self._tend(run, inputs)
         # 5: Say what came of it.
         run.problems += outside.unserved(app, self._discovery.served)
+        await cleanups.tell(self._events, run.body, run.observed, now)
         backup = await self._backups.tell(app, run.body, run.observed)
         said = report.compose(
             replace(

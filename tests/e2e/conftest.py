@@ -13,6 +13,7 @@ import yaml
 
 from tests.cluster.up import Cluster, ensure
 from tests.e2e.kubectl import Kubectl, KubectlFailed, condition, eventually
+from tests.e2e.witness import Witness, watching
 
 NAMESPACE = "hscjit-e2e"
 SCRIPT = (Path(__file__).parent / "customer.py").read_text()
@@ -30,6 +31,19 @@ def example(file: str, **changes: Any) -> dict[str, Any]:
 def cluster() -> Cluster:
     """The kind cluster with our images and the operator in it; made or mended if need be."""
     return ensure()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def witness(cluster: Cluster) -> Iterator[Witness]:
+    """Who sees every connection of the run; `test_flows.py` asks it at the end."""
+    everywhere = Kubectl(str(cluster.kubectl), cluster.kubeconfig, NAMESPACE)
+    with watching(cluster.node, everywhere) as seen:
+        yield seen
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let those who judge the whole run come last."""
+    items.sort(key=lambda item: item.path.name == "test_flows.py")
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from hscjit_operator.cluster.client import Api, ApiError
 
 log = structlog.stdlib.get_logger(__name__)
 
-_QUIET_S: Final = 300.0
+QUIET_S: Final = 300.0
 """The same Event on the same object is not posted again for so long."""
 _REMEMBERED: Final = 4096
 _NOTE_AT_MOST: Final = 1000
@@ -37,7 +37,7 @@ class Events:
         metadata = body["metadata"]
         told = (metadata["uid"], reason, note)
         at = self._clock()
-        if self._posted.get(told, at - _QUIET_S) > at - _QUIET_S:
+        if self._posted.get(told, at - QUIET_S) > at - QUIET_S:
             return
         self._posted[told] = at
         self._posted.move_to_end(told)

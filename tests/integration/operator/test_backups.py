@@ -12,12 +12,12 @@ from hscjit_operator.cluster import kinds
 STAMP = "20260131T020000Z"
 
 
-async def back_up(world: World, stamp: str, **word: Any) -> None:
-    """Play one run of the CronJob."""
-    cron = await world.get("CronJob", "backup") or {}
+async def play(world: World, component: str, number: str, told: Body) -> None:
+    """Play one run of a CronJob; its pod's last word is what is told."""
+    cron = await world.get("CronJob", component) or {}
     job = {
         "metadata": {
-            "name": f"support-backup-{stamp[9:15]}",
+            "name": f"support-{component}-{number}",
             "labels": cron["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"],
             "ownerReferences": [
                 {
@@ -32,6 +32,11 @@ async def back_up(world: World, stamp: str, **word: Any) -> None:
         "spec": cron["spec"]["jobTemplate"]["spec"],
     }
     made = await world.call("POST", kinds.JOB.path(world.namespace), job)
+    await world.end_job(made["metadata"]["name"], ok=told["ok"], said=json.dumps(told))
+
+
+async def back_up(world: World, stamp: str, **word: Any) -> None:
+    """Play one run of the CronJob."""
     told = {
         "ok": True,
         "reason": "BackupComplete",
@@ -41,7 +46,7 @@ async def back_up(world: World, stamp: str, **word: Any) -> None:
         "backups": [{"stamp": stamp, "size": 5}],
         **word,
     }
-    await world.end_job(made["metadata"]["name"], ok=told["ok"], said=json.dumps(told))
+    await play(world, names.BACKUP, stamp[9:15], told)
 
 
 async def test_a_good_backup_is_dated_and_indexed_a_bad_one_only_told(world: World):
@@ -176,3 +181,34 @@ async def test_a_name_that_is_none_stops_nothing(world: World):
         await at(world, "Failed")
         assert "20260131T020000Z" in (await restored(world))["message"]
         assert await numbers(world) == before
+
+
+async def test_what_a_cleanup_did_is_told_once(world: World):
+    async def told() -> list[tuple[str, str, str]]:
+        found = await world.call("GET", kinds.EVENT.path(world.namespace))
+        return [
+            (event["type"], event["reason"], event["note"])
+            for event in found["items"]
+            if event["reason"].startswith("Clean")
+        ]
+
+    async with operator(world) as calls:
+        await world.settle()
+        removed = {"ok": True, "reason": "CleanedUp", "message": "Removed 3 conversations"}
+        await play(world, names.CLEANUP, "1", removed)
+        await world.until(told)
+        failed = {"ok": False, "reason": "CleanupFailed", "message": "OperationalError: no route"}
+        await play(world, names.CLEANUP, "2", failed)
+
+        async def both() -> bool:
+            return len(await told()) == 2
+
+        await world.until(both)
+        await world.calm()
+        calls.restart()
+        await asyncio.sleep(1.5)  # some passes
+        assert calls.writes == {}
+    assert sorted(await told()) == [
+        ("Normal", "CleanedUp", "Removed 3 conversations"),
+        ("Warning", "CleanupFailed", "OperationalError: no route"),
+    ]

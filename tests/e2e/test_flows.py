@@ -1,0 +1,170 @@
+"""Every connection of the whole run was meant: the policies allow what the node's kernel saw.
+
+This file runs last, whatever its name: `conftest.py` sees to it.
+"""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster import judge, progress
+from tests.cluster.judge import Judge, Question, Verdict
+from tests.cluster.shell import Unavailable
+from tests.cluster.up import Cluster
+from tests.e2e.conftest import Customer, Support, client_pod
+from tests.e2e.kubectl import Kubectl, eventually
+from tests.e2e.witness import Witness, forbidden
+
+# Without a cache the engine is compiled first: some minutes on a small machine.
+pytestmark = pytest.mark.timeout(900)
+
+INTRUDER = "intruder"
+EDGES = {
+    ("api", "postgres", 5432),
+    ("api", "redis-cache", 6379),
+    ("api", "redis-queue", 6379),
+    ("worker", "postgres", 5432),
+    ("worker", "redis-queue", 6379),
+    ("beat", "redis-queue", 6379),
+    ("mig", "postgres", 5432),
+    ("operator", "api", 8000),
+    ("operator", "worker", 8001),
+    ("customer", "api", 8000),
+    ("api", "kube-dns", 53),
+}
+"""Some of what any run brings about: a witness that is blind can't have seen them all."""
+
+KNOCK = """
+import json, socket, sys
+opened = []
+for door in sys.argv[1:]:
+    host, port = door.rsplit(":", 1)
+    try:
+        socket.create_connection((host, int(port)), timeout=2).close()
+        opened.append(door)
+    except OSError:
+        pass
+print(json.dumps(opened))
+"""
+
+
+@pytest.fixture(scope="module")
+def engine() -> Judge:
+    """The policy engine, or the reason why it can't be had on this machine."""
+    try:
+        return judge.ensure(progress.say)
+    except Unavailable as lacking:
+        pytest.skip(str(lacking))
+
+
+def test_every_connection_of_the_run_is_allowed(
+    witness: Witness, engine: Judge, customer: Customer
+) -> None:
+    customer.say("predict", "rolnd td17")
+
+    eventually(
+        "the witness has seen what surely happened",
+        lambda: {connection.edge for connection, _ in witness.connections()} >= EDGES,
+        timeout_s=20,
+    )
+    assert len(witness.policies) >= 10
+    wrong = {
+        question: verdict
+        for question, verdict in forbidden(witness, engine).items()
+        if not question.client.endswith(f"/{INTRUDER}")
+    }
+    assert not witness.problems()
+    assert not wrong, "no policy allows:\n" + "\n".join(map(told, wrong.items()))
+
+
+def told(found: tuple[Question, Verdict]) -> str:
+    """Say who may not talk to whom, and whose policies close it."""
+    question, verdict = found
+    closed = "the client's" if not verdict.egress else "the server's"
+    path = f"{question.client} -> {question.server}:{question.port}/{question.protocol}"
+    return f"{path}: closed by {closed} policies"
+
+
+@pytest.fixture(scope="module")
+def intruder(kubectl: Kubectl, cluster: Cluster, support: Support) -> Iterator[Kubectl]:
+    """A pod next door that knocks where it has no business."""
+    kubectl.apply(client_pod(INTRUDER, cluster.images["app"]))
+    kubectl.run("wait", "--for=condition=Ready", f"pod/{INTRUDER}", "--timeout=60s", timeout_s=70)
+    yield kubectl
+    kubectl.run("delete", "pod", INTRUDER, "--wait=false")
+
+
+def knock(kubectl: Kubectl, *doors: str) -> list[str]:
+    """Try doors from the intruder's pod; return which opened."""
+    program = ("python", "-c", KNOCK)
+    return list(json.loads(kubectl.run("exec", INTRUDER, "--", *program, *doors)))
+
+
+@pytest.fixture(scope="module")
+def enforced(intruder: Kubectl, support: Support) -> bool:
+    """Whether policies have an effect here: a pod that may talk to nobody is seen to be cut off."""
+    front = f"{support.name}-api:80"
+    assert knock(intruder, front) == [front]
+    nobody = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "nobody"},
+        "spec": {"podSelector": {"matchLabels": {"run": INTRUDER}}, "policyTypes": ["Egress"]},
+    }
+    intruder.run("label", "pod", INTRUDER, f"run={INTRUDER}")
+    intruder.apply(nobody)
+    try:
+        cut_off = any(not knock(intruder, front) for _ in range(3))
+    finally:
+        intruder.run("delete", "networkpolicy", "nobody")
+    if cut_off:
+        eventually("the intruder let go", lambda: knock(intruder, front) == [front], timeout_s=30)
+    return cut_off
+
+
+def closed_doors(kubectl: Kubectl, support: Support) -> list[str]:
+    """Return doors that are none of a neighbour's business."""
+    worker = kubectl.pods(support.name, "worker")[0]["status"]["podIP"]
+    stores = {"postgres": 5432, "redis-cache": 6379, "redis-queue": 6379}
+    return [
+        *(f"{support.name}-{component}:{port}" for component, port in stores.items()),
+        f"{worker}:8001",
+    ]
+
+
+def test_an_intruder_is_named(
+    witness: Witness, engine: Judge, intruder: Kubectl, support: Support, enforced: bool
+) -> None:
+    """The judgement of the run bites: here is a connection that it must not let pass."""
+    if enforced:
+        pytest.skip("this cluster's network enforces policies: no forbidden connection comes about")
+    assert len(knock(intruder, *closed_doors(intruder, support))) == 4
+
+    def named() -> set[tuple[str, int]]:
+        found = forbidden(witness, engine)
+        return {
+            (question.server.rsplit("/")[-1], question.port)
+            for question, verdict in found.items()
+            if question.client.endswith(f"/{INTRUDER}") and not verdict.ingress
+        }
+
+    worker = intruder.pods(support.name, "worker")[0]["metadata"]["name"]
+    wanted = {
+        (f"{support.name}-postgres-0", 5432),
+        (f"{support.name}-redis-cache-0", 6379),
+        (f"{support.name}-redis-queue-0", 6379),
+        (worker, 8001),
+    }
+    eventually("all four named", lambda: wanted <= named(), timeout_s=20)
+
+
+def test_doors_that_are_closed_do_not_open(
+    intruder: Kubectl, support: Support, enforced: bool
+) -> None:
+    if not enforced:
+        pytest.skip(
+            "this cluster's network enforces no NetworkPolicies: a pod whose policy lets it talk "
+            "to nobody still reached the API"
+        )
+    assert knock(intruder, *closed_doors(intruder, support)) == []
