@@ -165,7 +165,7 @@ async def test_one_that_is_made_with_the_annotation_starts_once(world: World):
         await world.start()
 
         assert await carried(world) == {PAST}
-        assert await generations(world) == [2, 1, 1]  # the API's number went to the HPA
+        assert await generations(world) == [1, 1, 1]
 
 
 async def test_a_pause_ends_by_itself_and_its_status_says_until_when_and_why(world: World):
