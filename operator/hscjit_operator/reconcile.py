@@ -23,7 +23,8 @@ from hscjit_operator.cluster.events import Events
 from hscjit_operator.cluster.front_door import FrontDoor
 from hscjit_operator.cluster.observe import Apps, Children
 from hscjit_operator.cluster.references import References
-from hscjit_operator.decisions import outside, replicas, rollout
+from hscjit_operator.decisions import outside, replicas
+from hscjit_operator.decisions.plan import Release
 from hscjit_operator.decisions.readiness import Gravity, Problem
 from hscjit_operator.kept import Keeper
 from hscjit_operator.model import pause
@@ -33,6 +34,7 @@ from hscjit_operator.model.observed import Answer, Child, SecretFacts
 from hscjit_operator.model.policy import policy_of
 from hscjit_operator.model.spec import TEMPLATE_VERSIONS, HSCJit, SpecError
 from hscjit_operator.names import Key
+from hscjit_operator.plans import Plans
 from hscjit_operator.queue import Outcome, Trigger
 from hscjit_operator.scribe import Scribe
 from hscjit_operator.settings import Settings
@@ -110,6 +112,7 @@ class Reconciler:
         self._keeper = Keeper(api, self._applier, references)
         self._upkeep = Upkeep(self._applier, events)
         self._backups = Backups(self._applier)
+        self._plans = Plans(settings)
         self._scribe = Scribe(api, apps, events)
         self._recalls: dict[Key, _Recall] = {}
         self._last_pass = clock()
@@ -123,6 +126,7 @@ class Reconciler:
         """Drop everything known of an HSCJit that is gone; its children go by their owner."""
         self._recalls.pop(key, None)
         self._asked.forget(key)
+        self._plans.forget(key)
         self._scribe.forget(key)
         self._references.forget(key)
         self._door.forget(key)
@@ -196,9 +200,18 @@ class Reconciler:
         # 3: Which image and template, which step of a restore, how many pods?
         answer = self._knock(run)
         back = sight.plan_restore(app, run.status, run.observed, answer)
-        going = sight.plan_rollout(app, run.status, run.observed, self._settings.image_app, back)
+        course = self._plans.course(app, run.status, run.observed)
+        going = sight.plan_rollout(
+            app,
+            run.status,
+            run.observed,
+            self._settings.image_app,
+            back,
+            planned=course.image,
+        )
         again = sight.plan_restart(app, run.status, run.observed, held, now)
-        version = _version(run)
+        version = self._plans.version(app, run.status, run.observed, course, going.image)
+        used = Release(going.image, version, course.redis, course.postgres)
         restoring = back is not None and back.running
         rolled = recall.children.rolled
         self._pilot.set_subject(
@@ -208,6 +221,7 @@ class Reconciler:
         flown = self._pilot.report(key)
 
         # 4: Bring the children to it.
+        inputs: Inputs | None = None
         if version not in TEMPLATE_VERSIONS:
             run.problems.append(_upgrade_required(version))
         elif secret is not None and not sight.steps_on(run.status, back):
@@ -218,8 +232,8 @@ class Reconciler:
             inputs = Inputs(
                 image=going.image,
                 migrate_image=going.migrate_image,
-                redis_image=self._settings.image_redis,
-                postgres_image=self._settings.image_postgres,
+                redis_image=used.redis,
+                postgres_image=used.postgres,
                 template_version=version,
                 restarted_at=again.carried,
                 targets=targets,
@@ -239,6 +253,9 @@ class Reconciler:
         # 5: Say what came of it.
         run.problems += outside.unserved(app, self._discovery.served)
         await cleanups.tell(self._events, run.body, run.observed, now)
+        waits = "rollouts are paused" if held.holds("rollout") else ""
+        waits = "a restore is under way" if restoring else waits
+        plan = self._plans.tell(app, run.status, used, course, inputs, held=waits, now=now)
         backup = await self._backups.tell(app, run.body, run.observed)
         said = report.compose(
             replace(
@@ -247,6 +264,8 @@ class Reconciler:
                 rollout=going if secret is not None else None,
                 restore=back,
                 restart=again,
+                used=used if secret is not None else None,
+                plan=plan,
                 version=version,
                 answer=answer,
                 problems=tuple(run.problems),
@@ -257,7 +276,12 @@ class Reconciler:
         ).as_dict()
         wrote = await self._scribe.write(key, recall.uid, said)
         failed = wrote is None or any(problem.retry for problem in run.problems)
-        return Outcome(failed, _AGAIN_S if wrote or run.acted else _next_look(run, again.due))
+        return Outcome(
+            failed,
+            _AGAIN_S
+            if wrote or run.acted
+            else _next_look(run, again.due, plan.due if plan else None),
+        )
 
     def _remembered(self, key: Key, uid: str) -> _Recall:
         recall = self._recalls.get(key)
@@ -345,23 +369,18 @@ class Reconciler:
         run.acted = run.acted or acted
 
 
-def _version(run: _Pass) -> str:
-    annotation = sight.pinned_on(run.observed, run.app.name, names.ANNOTATION_TEMPLATE_VERSION)
-    pins = rollout.Pins(run.status.get("version"), annotation)
-    return rollout.pinned(run.app.version, pins, TEMPLATE_VERSIONS[0])
-
-
 def _upgrade_required(version: str) -> Problem:
     carried = ", ".join(TEMPLATE_VERSIONS)
     said = (
-        f"Template version {version} is in use, this operator carries {carried}; set spec.version"
+        f"Template version {version} is in use, this operator carries {carried}; set spec.version "
+        "or approve the plan in status.plan"
     )
     return Problem(Gravity.STALL, "UpgradeRequired", said)
 
 
-def _next_look(run: _Pass, due: datetime | None) -> float | None:
+def _next_look(run: _Pass, *due: datetime | None) -> float | None:
     """Return in how many seconds something may be otherwise without any event."""
     looks = [_LEAVING_S for problem in run.problems if problem.gravity is Gravity.WAIT]
-    times = (at for at in (run.pause.until, due) if at is not None)
+    times = (at for at in (run.pause.until, *due) if at is not None)
     looks += [max((at - run.now).total_seconds(), 0.1) for at in times]
     return min(looks, default=None)

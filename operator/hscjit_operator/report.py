@@ -7,6 +7,7 @@ from typing import Any, Final
 from hscjit_operator import conditions as c
 from hscjit_operator import names
 from hscjit_operator.conditions import Condition
+from hscjit_operator.decisions.plan import Plan, Release
 from hscjit_operator.decisions.readiness import Component, Gravity, Problem, Situation, conclude
 from hscjit_operator.decisions.restart import Restart
 from hscjit_operator.decisions.restore import Restore
@@ -69,6 +70,10 @@ class Seen:
     rollout: Rollout | None = None
     restore: Restore | None = None
     restart: Restart | None = None
+    used: Release | None = None
+    """What the pods run; None: they could not be made."""
+    plan: Plan | None = None
+    """What a newer operator offers; without `used` it is not known."""
     version: str | None = None
     answer: Answer | None = None
     pilot: Report | None = None
@@ -151,6 +156,11 @@ def compose(seen: Seen) -> s.Status:
         version=seen.version or before.get("version", ""),
         image=seen.rollout.image if seen.rollout else before.get("image", ""),
         endpoint=seen.endpoint or before.get("endpoint", ""),
+        images=(
+            {"redis": seen.used.redis, "postgres": seen.used.postgres}
+            if seen.used
+            else before.get("images") or {}
+        ),
         migration=(
             seen.rollout.record.as_dict() if seen.rollout else before.get("migration") or {}
         ),
@@ -170,16 +180,27 @@ def compose(seen: Seen) -> s.Status:
         autopilot=_autopilot(seen),
         backup=seen.backup.status if seen.backup else before.get("backup") or {},
         restore=_restore(seen),
+        plan=_plan(seen),
         restart=seen.restart.as_dict() if seen.restart else before.get("restart") or {},
     )
 
 
 def _waiting(seen: Seen) -> tuple[Problem, ...]:
     """Return what is asked for and waits, or cannot be read."""
-    if seen.restart is None or not seen.restart.message:
-        return ()
-    reason = "InvalidRestart" if seen.restart.wrong else "Waiting"
-    return (Problem(Gravity.WAIT, reason, seen.restart.message),)
+    found = []
+    if seen.restart is not None and seen.restart.message:
+        reason = "InvalidRestart" if seen.restart.wrong else "Waiting"
+        found.append(Problem(Gravity.WAIT, reason, seen.restart.message))
+    if seen.plan is not None and seen.plan.approved and not seen.plan.begun:
+        said = f"Plan {seen.plan.hash}: {seen.plan.message}"
+        found.append(Problem(Gravity.WAIT, "Waiting", said))
+    return tuple(found)
+
+
+def _plan(seen: Seen) -> Mapping[str, Any]:
+    if seen.used is None:
+        return seen.before.get("plan") or {}
+    return seen.plan.as_dict() if seen.plan is not None else {}
 
 
 def _total(observed: Observed, name: str) -> int:

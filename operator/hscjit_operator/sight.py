@@ -1,7 +1,7 @@
 """What does a pass make of the children it sees? Questions put to the observed facts, all pure."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -30,9 +30,14 @@ _DEPENDENCIES: Final = (names.REDIS_CACHE, names.REDIS_QUEUE, names.POSTGRES)
 _FLOWN: Final = frozenset(report.KINDS)
 
 
-def pinned_on(observed: Observed, name: str, annotation: str) -> str | None:
-    """Return what the Deployments carry in an annotation; None when none does."""
-    for component in _PINNED_ON:
+def pinned_on(
+    observed: Observed, name: str, annotation: str, components: Sequence[str] = _PINNED_ON
+) -> str | None:
+    """Return what the components carry in an annotation, the app's Deployments if none are named.
+
+    None when none does.
+    """
+    for component in components:
         found = report.scaled(observed, name, component)
         if found is not None and annotation in found.annotations:
             return found.annotations[annotation]
@@ -98,14 +103,17 @@ def plan_rollout(
     observed: Observed,
     default: str,
     back: restore.Restore | None,
+    *,
+    planned: str | None = None,
 ) -> rollout.Rollout:
-    """Return which image runs and which one migrates; `default` is the operator's own image.
+    """Return which image runs and which one migrates.
 
-    A restore brings another schema: what was migrated before it counts no more.
+    `default` is the operator's own image, `planned` what an approved plan wants. A restore brings
+    another schema: what was migrated before it counts no more.
     """
     running = pinned_on(observed, app.name, names.ANNOTATION_IMAGE)
     pins = rollout.Pins(status.get("image"), running)
-    wanted = rollout.pinned(app.image.reference, pins, default)
+    wanted = rollout.pinned(app.image.reference or planned, pins, default)
     done = rollout.Record.read(status)
     if back is not None and back.running:
         if back.step != "Starting":

@@ -31,7 +31,9 @@ def stateful_set(app: HSCJit, inputs: Inputs) -> Manifest:
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
-        "metadata": metadata(app, names.POSTGRES),
+        "metadata": metadata(
+            app, names.POSTGRES, annotations={names.ANNOTATION_IMAGE: inputs.postgres_image}
+        ),
         "spec": {
             "replicas": 1,
             "revisionHistoryLimit": 3,

@@ -107,7 +107,9 @@ def _stateful_set(app: HSCJit, inputs: Inputs, role: _Role) -> Manifest:
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
-        "metadata": metadata(app, role.component),
+        "metadata": metadata(
+            app, role.component, annotations={names.ANNOTATION_IMAGE: inputs.redis_image}
+        ),
         "spec": spec,
     }
 

@@ -22,7 +22,10 @@ class Inputs:
     """Image whose migration Job is wanted now; None once it is recorded as done."""
 
     redis_image: str
+    """Image of the embedded Redis, the one it was made with until a plan is approved."""
+
     postgres_image: str
+    """Image of the embedded Postgres, likewise."""
 
     template_version: str
     """Version of the pod templates, such as "1"; changes only where the rollout rules allow it."""

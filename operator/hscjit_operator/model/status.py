@@ -27,6 +27,7 @@ class Status:
     selector: str = ""
     version: str = ""
     image: str = ""
+    images: Mapping[str, str] = field(default_factory=dict)
     endpoint: str = ""
     migration: Mapping[str, str] = field(default_factory=dict)
     components: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -35,6 +36,7 @@ class Status:
     backup: Mapping[str, Any] = field(default_factory=dict)
     restore: Mapping[str, Any] = field(default_factory=dict)
     restart: Mapping[str, str] = field(default_factory=dict)
+    plan: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as it is stored."""
@@ -45,6 +47,7 @@ class Status:
             "selector": self.selector,
             "version": self.version,
             "image": self.image,
+            "images": dict(self.images),
             "endpoint": self.endpoint,
             "migration": dict(self.migration),
             "components": dict(self.components),
@@ -53,6 +56,7 @@ class Status:
             "backup": dict(self.backup),
             "restore": dict(self.restore),
             "restart": dict(self.restart),
+            "plan": dict(self.plan),
         }
         return {key: value for key, value in whole.items() if value not in ("", {})}
 

@@ -190,3 +190,160 @@ async def test_a_pause_ends_by_itself_and_its_status_says_until_when_and_why(wor
         await world.until_condition("Paused", "Running", "False")
         assert datetime.now(UTC) >= until.replace(microsecond=0)
         await world.until(lambda: world.get("Service", "postgres"))
+
+
+APPROVE = "hscjit.dev/approve"
+NEWER = {"image_app": "app:2", "image_redis": "redis:2"}
+
+
+async def plan(world: World) -> dict[str, Any]:
+    return dict((await world.status()).get("plan") or {})
+
+
+async def images(world: World) -> dict[str, str]:
+    """Return the image of each Deployment and StatefulSet."""
+    found = {}
+    for (kind, name), body in (await world.children()).items():
+        if kind in ("Deployment", "StatefulSet"):
+            (container,) = body["spec"]["template"]["spec"]["containers"]
+            found[name.removeprefix(f"{world.name}-")] = container["image"]
+    return found
+
+
+async def until_plan(world: World, **wanted: Any) -> dict[str, Any]:
+    async def told() -> dict[str, Any]:
+        found = await plan(world)
+        return found if wanted.items() <= found.items() else {}
+
+    return dict(await world.until(told))
+
+
+async def test_a_newer_operator_offers_a_plan_and_carries_it_out_once_approved(world: World):
+    async with operator(world):
+        await world.settle()
+        await world.calm()
+        assert await plan(world) == {}
+        assert (await world.status())["images"] == {"redis": "redis:1", "postgres": "postgres:1"}
+        before = await images(world)
+
+    async with operator(world, **NEWER) as calls:
+        offer = await until_plan(world, image="app:2", redisImage="redis:2")
+        assert "version" not in offer
+        assert "postgresImage" not in offer
+        assert offer["restarts"] == [
+            f"support-{suffix}"
+            for suffix in ("api", "beat", "redis-cache", "redis-queue", "worker")
+        ]
+        assert f"hscjit.dev/approve: {offer['hash']}" in offer["message"]
+        assert set(calls.writes) <= {("PATCH", "HSCJit")}
+        await world.annotate({APPROVE: "0123456789"})
+        told = await world.until(lambda: until_said(world, "approves another one"))
+        assert told["hash"] == offer["hash"]
+        assert await images(world) == before
+
+        await world.annotate({APPROVE: offer["hash"]})
+        await until_plan(world, hash=offer["hash"], begun=True)
+        await world.end_job(await world.job("mig"))
+        await world.start()
+        assert await plan(world) == {}
+        status = await world.status()
+        assert (status["image"], status["images"]["redis"]) == ("app:2", "redis:2")
+        assert set((await images(world)).values()) == {"app:2", "redis:2", "postgres:1"}
+
+    # Its hash may stay: it approves nothing else.
+    async with operator(world, **NEWER, image_postgres="postgres:1.1"):
+        offer = await until_plan(world, postgresImage="postgres:1.1")
+        assert "approves another one" in offer["message"]
+        await world.calm()
+        assert (await images(world))["postgres"] == "postgres:1"
+
+
+async def until_said(world: World, words: str) -> dict[str, Any]:
+    found = await plan(world)
+    return found if words in found.get("message", "") else {}
+
+
+async def test_an_approved_plan_waits_for_its_window_and_can_be_called_off(world: World):
+    async with operator(world):
+        await world.settle(maintenance={"windows": [window(12)]})
+        await world.calm()
+        before = await images(world)
+
+    async with operator(world, **NEWER) as calls:
+        offer = await until_plan(world, image="app:2")
+        await world.annotate({APPROVE: offer["hash"]})
+        told = await world.until_condition("Progressing", "Waiting", "False")
+        due = (await plan(world))["dueTime"]
+        assert f"Plan {offer['hash']}: Approved; it begins at {due}" in told["message"]
+        await world.calm()
+        calls.restart()
+        await asyncio.sleep(1.5)
+        assert (calls.writes, calls.reads) == ({}, {})
+        assert await images(world) == before
+
+        await world.annotate({APPROVE: None})
+        await world.until_condition("Progressing", "Settled", "False")
+        await world.change({"maintenance": {"windows": None}})
+        await world.start()
+        assert await images(world) == before
+
+
+async def test_a_plan_whose_migration_fails_leaves_the_old_image_and_can_be_called_off(
+    world: World,
+):
+    async with operator(world):
+        await world.settle()
+        await world.calm()
+    async with operator(world, image_app="app:2"):
+        offer = await until_plan(world, image="app:2")
+        await world.annotate({APPROVE: offer["hash"]})
+        await world.end_job(await world.job("mig"), ok=False)
+        await world.until_condition("DatabaseMigrated", "MigrationFailed", "False")
+        assert (await images(world))["api"] == "app:1"
+
+        await world.annotate({APPROVE: None})
+        await world.until_condition("DatabaseMigrated", "Migrated", "True")
+        await world.start()
+        assert (await images(world))["api"] == "app:1"
+        assert (await plan(world))["hash"] == offer["hash"]
+
+
+async def test_a_plan_under_way_goes_on_where_an_operator_died(world: World):
+    async with operator(world):
+        await world.settle()
+        await world.calm()
+    async with operator(world, **NEWER):
+        offer = await until_plan(world, image="app:2")
+        await world.annotate({APPROVE: offer["hash"]})
+        job = await world.job("mig")
+
+    # No window is open any more: what has begun goes on.
+    await world.change({"maintenance": {"windows": [window(12)]}})
+    await world.end_job(job)
+    async with operator(world, **NEWER):
+        await world.start()
+        assert await plan(world) == {}
+        assert (await images(world))["api"] == "app:2"
+
+
+async def test_a_template_version_that_is_no_longer_carried_is_said_and_a_plan_leads_on(
+    world: World,
+):
+    async with operator(world) as calls:
+        await world.settle()
+        await world.calm()
+    path = kinds.HSCJIT.path(world.namespace, world.name, "status")
+    await world.call("PATCH", path, {"status": {"version": "0"}}, MERGE)
+
+    async with operator(world) as calls:
+        told = await world.until_condition("Stalled", "UpgradeRequired", "True")
+        assert "Template version 0 is in use, this operator carries 1" in told["message"]
+        offer = await until_plan(world, version="1")
+        await world.calm()
+        assert set(calls.writes) <= {("PATCH", "HSCJit"), ("POST", "Event")}
+
+        await world.annotate({APPROVE: offer["hash"]})
+        await world.until_condition("Stalled", "Settled", "False")
+        assert (await world.status())["version"] == "1"
+        assert await plan(world) == {}
+        await world.start()

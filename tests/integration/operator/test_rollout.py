@@ -76,7 +76,7 @@ async def test_a_newer_operator_restarts_nothing(world: World):
 
     async with operator(world, image_app="app:2") as calls:
         await asyncio.sleep(2.0)
-        assert calls.writes == {}
+        assert calls.writes == {("PATCH", "HSCJit"): 1}  # the plan that it offers
         assert await image(world) == "app:1"
 
         # The Deployments restore what somebody wiped from the status.
