@@ -81,7 +81,7 @@ def test_every_value_is_bounded():
     assert [path for path, node in NODES if unbounded(node)] == []
 
 
-UNBOUNDED_NUMBERS = {"tolerations[].tolerationSeconds"}
+UNBOUNDED_NUMBERS = {"tolerations[].tolerationSeconds", "spot.tolerations[].tolerationSeconds"}
 
 
 def test_every_number_of_the_spec_is_bounded():

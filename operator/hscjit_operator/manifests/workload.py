@@ -1,7 +1,7 @@
 """What do the Deployments of API, worker and beat have in common?"""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from hscjit_operator import names
 from hscjit_operator.manifests import pods
@@ -9,7 +9,11 @@ from hscjit_operator.manifests.config import config_checksum
 from hscjit_operator.manifests.meta import Manifest, match, metadata
 from hscjit_operator.model.inputs import Inputs
 from hscjit_operator.model.spec import HSCJit
-from hscjit_operator.model.workload import Placement
+from hscjit_operator.model.workload import Placement, Spot
+
+_SPOT_WEIGHT: Final = 50
+"""A wish, of at most 100 that another may weigh: a full or missing spot node keeps no pod waiting.
+"""
 
 
 def deployment(
@@ -115,11 +119,12 @@ def _placed(app: HSCJit, component: str, placement: Placement) -> Manifest:
             ]
         }
     }
-    found: Manifest = {"affinity": dict(placement.affinity) or apart}
+    found: Manifest = {"affinity": _near_spot(dict(placement.affinity) or apart, placement.spot)}
     if placement.node_selector:
         found["nodeSelector"] = dict(placement.node_selector)
-    if placement.tolerations:
-        found["tolerations"] = [dict(one) for one in placement.tolerations]
+    borne = [*placement.tolerations, *(placement.spot.tolerations if placement.spot else ())]
+    if borne:
+        found["tolerations"] = [dict(one) for one in borne]
     if placement.priority_class_name is not None:
         found["priorityClassName"] = placement.priority_class_name
     if placement.topology_spread:
@@ -135,3 +140,22 @@ def _placed(app: HSCJit, component: str, placement: Placement) -> Manifest:
             for spread in placement.topology_spread
         ]
     return found
+
+
+def _near_spot(affinity: Manifest, spot: Spot | None) -> Manifest:
+    """Return an affinity with a preference for spot nodes, whichever of their labels a node has."""
+    if spot is None:
+        return affinity
+    nodes = affinity.get("nodeAffinity", {})
+    wishes = [
+        {
+            "weight": _SPOT_WEIGHT,
+            "preference": {"matchExpressions": [{"key": key, "operator": "In", "values": [value]}]},
+        }
+        for key, value in sorted(spot.node_labels.items())
+    ]
+    preferred = "preferredDuringSchedulingIgnoredDuringExecution"
+    return {
+        **affinity,
+        "nodeAffinity": {**nodes, preferred: [*nodes.get(preferred, ()), *wishes]},
+    }

@@ -140,6 +140,32 @@ class TopologySpread:
 _OVER_NODES = (TopologySpread("kubernetes.io/hostname"),)
 
 
+def _spot_labels() -> dict[str, str]:
+    """Return what the three big clouds, and Karpenter, call their spot nodes."""
+    return {
+        "cloud.google.com/gke-spot": "true",
+        "eks.amazonaws.com/capacityType": "SPOT",
+        "karpenter.sh/capacity-type": "spot",
+        "kubernetes.azure.com/scalesetpriority": "spot",
+    }
+
+
+def _spot_tolerations() -> tuple[JSON, ...]:
+    """Return the taints that keep other pods off those nodes."""
+    return tuple(
+        {"key": key, "operator": "Equal", "value": value, "effect": "NoSchedule"}
+        for key, value in _spot_labels().items()
+    )
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Nodes that are cheap and may go at any time: preferred, never required."""
+
+    node_labels: Labels = field(default_factory=_spot_labels)
+    tolerations: Annotated[tuple[JSON, ...], AtMost(32)] = field(default_factory=_spot_tolerations)
+
+
 @dataclass(frozen=True)
 class Placement:
     """What API and worker pods share: their extra variables, labels, and where they may run."""
@@ -150,6 +176,7 @@ class Placement:
     node_selector: Labels = field(default_factory=dict)
     affinity: JSON = field(default_factory=dict)
     tolerations: Annotated[tuple[JSON, ...], AtMost(32)] = ()
+    spot: Spot | None = None
     topology_spread: Annotated[tuple[TopologySpread, ...], AtMost(8, "topology_key")] = _OVER_NODES
     priority_class_name: ObjectName | None = None
 

@@ -99,6 +99,10 @@ ADMITTED: dict[str, Any] = {
     "a Gateway": {"network": {"gatewayRef": {"name": "edge", "host": "a.example.com"}}},
     "no monitoring objects": {"monitoring": {"serviceMonitor": "Off", "dashboards": "Off"}},
     "every Grafana": {"monitoring": {"grafanaLabels": {}}},
+    "spot nodes": {
+        "api": {"spot": {}},
+        "worker": {"spot": {"nodeLabels": {"pool": "cheap"}, "tolerations": []}},
+    },
     "a node port": {"network": {"service": {"type": "NodePort", "nodePort": 30080}}},
     "affinity": {
         "api": {

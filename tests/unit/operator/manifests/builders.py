@@ -155,6 +155,7 @@ FULL: dict[str, Any] = {
         "minReplicas": 2,
         "env": [{"name": "TEAM"}],
         "podLabels": {"team": "support"},
+        "spot": {},
     },
     "catalog": {
         "configMapRef": {"name": "our-products"},

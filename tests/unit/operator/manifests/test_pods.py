@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from tests.unit.operator.manifests.builders import (
     INPUTS,
+    RESTORING,
     UID,
     VARIANTS,
     Children,
@@ -186,6 +187,52 @@ def test_pods_spread_by_default_and_as_the_user_says() -> None:
     (spread,) = placed["topologySpreadConstraints"]
     assert spread["topologyKey"] == "topology.kubernetes.io/zone"
     assert spread["labelSelector"]["matchLabels"] == names.selector("support", names.API)
+
+
+def _spot_wishes(pod: Pod) -> list[tuple[str, list[str]]]:
+    nodes = pod.spec["affinity"].get("nodeAffinity", {})
+    return [
+        (expression["key"], expression["values"])
+        for wish in nodes.get("preferredDuringSchedulingIgnoredDuringExecution", ())
+        for expression in wish["preference"]["matchExpressions"]
+    ]
+
+
+@pytest.mark.parametrize("component", [names.API, names.WORKER])
+def test_spot_nodes_are_preferred_and_never_required(component: str) -> None:
+    pod = children({component: {"spot": {}}}).pod(component)
+
+    assert _spot_wishes(pod) == [
+        ("cloud.google.com/gke-spot", ["true"]),
+        ("eks.amazonaws.com/capacityType", ["SPOT"]),
+        ("karpenter.sh/capacity-type", ["spot"]),
+        ("kubernetes.azure.com/scalesetpriority", ["spot"]),
+    ]
+    assert {t["key"] for t in pod.spec["tolerations"]} == {key for key, _ in _spot_wishes(pod)}
+    nodes = pod.spec["affinity"]["nodeAffinity"]
+    assert "requiredDuringSchedulingIgnoredDuringExecution" not in nodes
+    assert "nodeSelector" not in pod.spec
+    # They still keep apart: one node that goes takes few of them along.
+    assert "podAntiAffinity" in pod.spec["affinity"]
+    assert pod.spec["topologySpreadConstraints"][0]["topologyKey"] == "kubernetes.io/hostname"
+
+
+def test_spot_goes_along_with_what_the_user_places() -> None:
+    api = VARIANTS["everything set"][0]["api"]
+    own = {"nodeLabels": {"pool": "cheap"}, "tolerations": [{"key": "cheap"}]}
+    pod = children({"api": api | {"spot": own}}).pod(names.API)
+
+    assert _spot_wishes(pod) == [("zone", ["a"]), ("pool", ["cheap"])]
+    assert [t["key"] for t in pod.spec["tolerations"]] == ["spot", "cheap"]
+
+
+def test_what_must_not_go_at_any_time_has_no_wish_for_spot() -> None:
+    spot: dict[str, Any] = {"api": {"spot": {}}, "worker": {"spot": {}}}
+    found = children(spot, **RESTORING)
+
+    for component in (names.BEAT, names.POSTGRES, names.REDIS_CACHE, names.REDIS_QUEUE):
+        assert "tolerations" not in found.pod(component).spec
+        assert "affinity" not in found.pod(component).spec
 
 
 def test_everything_pulls_with_the_users_secrets() -> None:
