@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final, cast
 
 import kopf
+from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 
 from hscjit_operator import names
 from hscjit_operator.cluster.client import Api
@@ -19,7 +20,54 @@ from hscjit_operator.cluster.watches import SERVER_TIMEOUT_S, Watches
 from hscjit_operator.names import Key
 from hscjit_operator.queue import Queue, Trigger
 
+PAGE: Final = 100
+"""Objects that are listed at once: what a page takes in memory is never given back."""
 _SELECTOR: Final = ",".join(f"{label}={value}" for label, value in names.OWNED.items())
+
+
+class _NoEssence(kopf.DiffBaseStorage):
+    """Keeps no last state to compare with: no handler of ours is about a difference.
+
+    kopf copies each object twice to tell what of it changed, at every event, whoever asks for it.
+    """
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return cast("kopf.BodyEssence", {})
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Store nothing."""
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """Keeps no progress: no handler of ours is ever called again for the same event."""
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Store nothing."""
+
+    def purge(self, **_: Any) -> None:
+        """Nothing is stored."""
+
+    def touch(self, **_: Any) -> None:
+        """Nothing is written to wake anybody up."""
+
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        return essence
+
+
+class _Forgetful(ResourceMemories):
+    """Remembers nothing of an object between its events: no handler of ours asks for that.
+
+    kopf keeps a kilobyte for each object it has seen: half of all that an HSCJit took.
+    """
+
+    async def recall(self, raw_body: kopf.RawBody, **kwargs: Any) -> ResourceMemory:
+        return await super().recall(raw_body, **{**kwargs, "ephemeral": True})
 
 
 class _Patiently:
@@ -65,7 +113,14 @@ def registry(
     # An index is filled before any event handler of any kind runs: so when the first HSCJit comes,
     # all children that there are have been seen. Nothing is kept in it.
     async def child_seen(body: kopf.Body, **_: Any) -> None:
-        children.see(dict(body))
+        parts = dict(body)
+        children.see(parts)
+        # kopf holds on to every body until all kinds are listed: of thousands, only the names stay.
+        for name, part in parts.items():
+            if name == "metadata":
+                part.pop("managedFields", None)
+            elif isinstance(part, dict):
+                part.clear()
 
     async def child_gone(event: kopf.RawEvent, **_: Any) -> None:
         if event["type"] == "DELETED":
@@ -91,7 +146,10 @@ def settings() -> kopf.OperatorSettings:
     chosen.watching.server_timeout = SERVER_TIMEOUT_S
     chosen.watching.client_timeout = SERVER_TIMEOUT_S + 30
     chosen.watching.connect_timeout = 10.0
+    chosen.watching.chunk_size = PAGE
     chosen.queueing.idle_timeout = 1.0
+    chosen.persistence.diffbase_storage = _NoEssence()
+    chosen.persistence.progress_storage = _NoProgress()
     chosen.process.ultimate_exiting_timeout = 15.0
     for kind in WATCHED:
         chosen.watching.label_selectors[kind.group, kind.version, kind.plural] = _SELECTOR
@@ -105,6 +163,7 @@ async def watch(
     await kopf.operator(
         registry=triggers,
         settings=settings(),
+        memories=_Forgetful(),
         namespaces=namespaces,
         clusterwide=not namespaces,
         standalone=True,

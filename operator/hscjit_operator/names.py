@@ -4,6 +4,7 @@ Names are made here and nowhere else, so that no two places can build one differ
 """
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 GROUP: Final = "hscjit.dev"
@@ -108,7 +109,7 @@ def labels(name: str, component: str, owner_uid: str) -> dict[str, str]:
     }
 
 
-def owner_of(body: dict[str, Any]) -> Key | None:
+def owner_of(body: Mapping[str, Any]) -> Key | None:
     """Return the HSCJit that a child says it belongs to, or None for a stranger.
 
     The instance label answers, not the owner reference: it is still there on what Retain keeps,

@@ -21,17 +21,19 @@ from hscjit_operator.names import Key
 class Trigger(IntEnum):
     """What woke us; a smaller number goes first among those that are due."""
 
-    SPEC = 0
+    FOLLOW = 0
+    """The last pass did something: what it began is ended before anything else is begun."""
+    SPEC = 1
     """A new or edited HSCJit."""
-    CHILD = 1
+    CHILD = 2
     """A child came, changed or went."""
-    NEWS = 2
+    NEWS = 3
     """The autopilot, the front door or a polled Secret has something new."""
-    CHECK = 3
+    CHECK = 4
     """A pass asked to look again about now."""
-    RETRY = 4
+    RETRY = 5
     """The last pass failed."""
-    RESYNC = 5
+    RESYNC = 6
     """Nothing happened for a while; costs no call."""
 
 
@@ -41,6 +43,8 @@ class Outcome:
 
     failed: bool = False
     """Something did not work: come back with a growing delay."""
+    acted: bool = False
+    """Something was done: what follows from it is looked at right away."""
     check_again_in: float | None = None
     """Seconds until the next look even if nothing happens."""
     gone: bool = False
@@ -169,6 +173,8 @@ class Queue:
         else:
             record.failures, record.not_before = 0, 0.0
             self._failing.discard(key)
+            if outcome.acted:
+                self.put(key, Trigger.FOLLOW, 0.0)
             if outcome.check_again_in is not None:
                 self.put(key, Trigger.CHECK, outcome.check_again_in)
             self.put(key, Trigger.RESYNC, self.resync_s * self.spread(0.8, 1.2))

@@ -42,8 +42,6 @@ from hscjit_operator.upkeep import Memory, Order, Upkeep, problem_of
 
 log = structlog.stdlib.get_logger(__name__)
 
-_AGAIN_S: Final = 0.0
-"""Something was done: what follows from it is looked at right away."""
 _LEAVING_S: Final = 1.0
 """Something of a former HSCJit is on its way out, and no watch of ours may tell when it is."""
 
@@ -276,12 +274,8 @@ class Reconciler:
         ).as_dict()
         wrote = await self._scribe.write(key, recall.uid, said)
         failed = wrote is None or any(problem.retry for problem in run.problems)
-        return Outcome(
-            failed,
-            _AGAIN_S
-            if wrote or run.acted
-            else _next_look(run, again.due, plan.due if plan else None),
-        )
+        again_in = _next_look(run, again.due, plan.due if plan else None)
+        return Outcome(failed, bool(wrote) or run.acted, again_in)
 
     def _remembered(self, key: Key, uid: str) -> _Recall:
         recall = self._recalls.get(key)

@@ -34,9 +34,22 @@ def interleaved(
     return Pair(median(times[0]), median(times[1]))
 
 
-def report(*, bench: str, figure: str, unit: str, peer: str, pair: Pair, goal: float) -> bool:
-    """Print one result as a JSON line; `goal` is the ratio ours/peer that must not be passed."""
+def report(
+    *,
+    bench: str,
+    figure: str,
+    unit: str,
+    peer: str,
+    pair: Pair,
+    goal: float | None,
+    least: bool = False,
+) -> bool:
+    """Print one result as a JSON line; `goal` is the ratio ours/peer that must not be passed.
+
+    With `least` more is better, and the ratio must be reached. Without a goal it is only told.
+    """
     ratio = pair.ours / pair.peer
+    met = goal is None or (ratio >= goal if least else ratio <= goal)
     line = {
         "bench": bench,
         "figure": figure,
@@ -46,10 +59,10 @@ def report(*, bench: str, figure: str, unit: str, peer: str, pair: Pair, goal: f
         "peer_value": pair.peer,
         "ratio": ratio,
         "goal": goal,
-        "met": ratio <= goal,
+        "met": met,
     }
     print(
         json.dumps({k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in line.items()}),
         flush=True,
     )
-    return ratio <= goal
+    return met

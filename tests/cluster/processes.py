@@ -3,7 +3,7 @@
 import os
 import pwd
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,9 +22,17 @@ class Failed(Exception):
 
 @contextmanager
 def process(
-    name: str, command: Sequence[str], folder: Path, *, user: str | None = None
+    name: str,
+    command: Sequence[str],
+    folder: Path,
+    *,
+    user: str | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the command until the block ends; its output goes to `<name>.log` in the folder."""
+    """Run the command until the block ends; its output goes to `<name>.log` in the folder.
+
+    `env` is its whole environment, ours if not given.
+    """
     with (folder / f"{name}.log").open("wb") as log:
         server = subprocess.Popen(
             command,
@@ -32,6 +40,7 @@ def process(
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=folder,
+            env=env,
             user=user,
             group=group_of(user),
             extra_groups=[] if user else None,

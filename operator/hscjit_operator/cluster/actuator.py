@@ -70,7 +70,9 @@ class ClusterActuator:
             )
 
     async def read_ledger(self, key: Key) -> str | None:
-        """Return the text of the ledger, None when there is none."""
+        """Return the text of the ledger, None when there is none, as the watch says."""
+        if (kinds.CONFIG_MAP.kind, _ledger_name(key)) not in self._children.of(key):
+            return None
         found = await self._api.get(kinds.CONFIG_MAP, key.namespace, _ledger_name(key))
         return None if found is None else (found.get("data") or {}).get(_LEDGER)
 

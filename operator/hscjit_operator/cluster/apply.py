@@ -70,8 +70,7 @@ class Applier:
                 # It was deleted, or replaced by another, before the watch could say so.
                 self._children.forget(_key(manifest), (kind.kind, manifest["metadata"]["name"]))
             raise
-        self._children.learn(body)
-        return facts.child(body)
+        return self._children.learn(body)
 
     async def _made_at(self, address: str, kind: kinds.Kind, manifest: Manifest) -> Child | None:
         """Make a Service with a certain address; None if that is no longer to be had.

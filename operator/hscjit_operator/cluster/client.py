@@ -81,6 +81,9 @@ class Api:
         self.configuration = configuration
         # Each TLS connection holds a quarter of a megabyte: as many as are used, and no more.
         configuration.connection_pool_maxsize = writes_in_flight + _READS_IN_FLIGHT
+        # Asked for proxies and a .netrc, aiohttp looks for both at each call, in another thread.
+        # The watches do not either; a proxy can be named in the kubeconfig.
+        configuration.client_session_kwargs = {"trust_env": False}
         self._client = ApiClient(configuration)
         self._client.user_agent = names.MANAGER
         self._writes = asyncio.Semaphore(writes_in_flight)

@@ -4,7 +4,6 @@ Both ways in compare resource versions, so that an event which was under way whi
 brings back what the object was before.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -43,25 +42,29 @@ class Children:
 
     def see(self, body: Mapping[str, Any]) -> None:
         """Take an object from a watch or a list; tell its owner's queue if it is news."""
-        key = names.owner_of(dict(body))
+        key = names.owner_of(body)
         if key is None:
             return
         for seen in self._listings(body["kind"], key.namespace):
             seen.add(body["metadata"]["uid"])
-        if self._take(key, body):
+        newer = self._is_newer(key, body["kind"], body["metadata"])
+        if newer and self._keep(key, facts.child(body)):
             self._changed(key)
 
-    def learn(self, body: Mapping[str, Any]) -> None:
-        """Take what our own write returned: no news to anybody."""
-        key = names.owner_of(dict(body))
+    def learn(self, body: Mapping[str, Any]) -> Child:
+        """Take what our own write returned: no news to anybody. Return it as it is kept."""
+        new = facts.child(body)
+        key = names.owner_of(body)
         if key is not None:
-            for seen in self._listings(body["kind"], key.namespace):
-                seen.add(body["metadata"]["uid"])
-            self._take(key, body)
+            for seen in self._listings(new.kind, key.namespace):
+                seen.add(new.uid)
+            if self._is_newer(key, new.kind, body["metadata"]):
+                self._keep(key, new)
+        return new
 
     def lose(self, body: Mapping[str, Any]) -> None:
         """Take an object's end, or the loss of the label by which the watch selects it."""
-        key = names.owner_of(dict(body))
+        key = names.owner_of(body)
         if key is None:
             return
         name = (body["kind"], body["metadata"]["name"])
@@ -104,12 +107,15 @@ class Children:
             if (kind, scope) in self._seen:
                 yield self._seen[kind, scope]
 
-    def _take(self, key: Key, body: Mapping[str, Any]) -> bool:
+    def _is_newer(self, key: Key, kind: str, metadata: Mapping[str, Any]) -> bool:
+        """Tell whether an object is newer than what is known; most events echo our own writes."""
+        known = self._by_owner.get(key, {}).get((kind, metadata["name"]))
+        return known is None or known.version < int(metadata["resourceVersion"])
+
+    def _keep(self, key: Key, new: Child) -> bool:
+        """Keep a child; return whether it is news."""
         children = self._by_owner.setdefault(key, {})
-        new = facts.child(body)
         old = children.get((new.kind, new.name))
-        if old is not None and old.version >= new.version:
-            return False
         children[new.kind, new.name] = new
         metrics.CHILDREN.inc(old is None)
         return old is None or not _alike(old, new)
@@ -158,13 +164,9 @@ class Apps:
         for scope in (None, key.namespace):
             self._seen.get(scope, set()).add(metadata["uid"])
         known = self._stored.get(key)
-        version = int(metadata["resourceVersion"])
-        if known is not None and known.version >= version:
+        if known is not None and known.version >= int(metadata["resourceVersion"]):
             return None
-        kept = {k: v for k, v in metadata.items() if k != "managedFields"}
-        text = json.dumps({**body, "metadata": kept}, separators=(",", ":")).encode()
-        new = Stored(metadata["uid"], version, text)
-        self._stored[key] = new
+        new = self._stored[key] = Stored.of(body)
         metrics.OBJECTS.set(len(self._stored))
         return known or new
 

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 import aiohttp
+from yarl import URL
 
 from hscjit_operator import metrics
 from hscjit_operator.cluster.client import Api
@@ -76,7 +77,7 @@ class Watches:
             request: aiohttp.TraceRequestStartParams,
         ) -> None:
             await self._authorize(api, request.headers)
-            self._note(request.url.path, "watch" in request.url.query)
+            self._note(request.url)
 
         trace.on_request_start.append(begins)
         return aiohttp.ClientSession(
@@ -92,12 +93,14 @@ class Watches:
         if token:
             headers["Authorization"] = token
 
-    def _note(self, path: str, watching: bool) -> None:
-        found = _PATH.fullmatch(path)
+    def _note(self, url: URL) -> None:
+        found = _PATH.fullmatch(url.path)
         if found is None or found.group(2) not in _KINDS:
             return
+        if "continue" in url.query:
+            return  # a further page of the list that began before
         kind, namespace = _KINDS[found.group(2)], found.group(1)
-        if not watching:
+        if "watch" not in url.query:
             if kind == HSCJIT.kind:
                 self._apps.listing_began(namespace)
             else:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from sys import intern
 from typing import Any, Final
 
 from hscjit_operator import names
@@ -30,13 +31,14 @@ def child(body: Body) -> Child:
     """Return a watched object as we keep it."""
     metadata = body["metadata"]
     owners = metadata.get("ownerReferences", ())
+    # Each body spells the same few words anew: interned, all children of an HSCJit share them.
     return Child(
-        kind=body["kind"],
+        kind=intern(body["kind"]),
         name=metadata["name"],
         uid=metadata["uid"],
         version=int(metadata["resourceVersion"]),
-        owner_uid=metadata.get("labels", {}).get(names.LABEL_OWNER_UID, ""),
-        controller_uid=_owner(owners),
+        owner_uid=intern(metadata.get("labels", {}).get(names.LABEL_OWNER_UID, "")),
+        controller_uid=intern(_owner(owners)),
         deleting="deletionTimestamp" in metadata,
         digest=owned.digest(owned.held(body)),
         facts=_FACTS.get(body["kind"], _plain)(body),

@@ -14,6 +14,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
+from types import NoneType
 from typing import Any, Final
 
 from hscjit_operator import names
@@ -40,6 +41,7 @@ _FACTORS: Final[Mapping[str, Decimal]] = {
     "Ti": Decimal(2) ** 40,
     "Pi": Decimal(2) ** 50,
 }
+_LEAVES: Final = (str, int, float, NoneType)
 _IDENTITY: Final = frozenset({"name", "namespace", "uid", "resourceVersion"})
 """Metadata that says which object is meant: nobody owns it."""
 
@@ -112,6 +114,8 @@ def _pick(value: Any, owned: Mapping[str, Any]) -> Any:
 
 def canonical(value: Any, key: str = "") -> Any:
     """Return the one form in which a sent value and its stored twin are equal."""
+    if isinstance(value, _LEAVES):  # most values, and far sooner told than a Mapping
+        return quantity(value) if key in _QUANTITY else value or EMPTY
     if isinstance(value, Mapping):
         if key in _QUANTITIES:
             return {k: quantity(v) for k, v in value.items()} or EMPTY
@@ -119,8 +123,6 @@ def canonical(value: Any, key: str = "") -> Any:
         return {k: canonical(v, k) for k, v in value.items()} or EMPTY
     if isinstance(value, list | tuple):
         return [canonical(item, key) for item in value] or EMPTY
-    if key in _QUANTITY:
-        return quantity(value)
     return value or EMPTY
 
 

@@ -5,7 +5,9 @@ import asyncio
 import pytest
 from tests.integration.operator.world import World, operator
 
-from hscjit_operator import conditions
+from hscjit_operator import conditions, names
+from hscjit_operator.cluster import kinds
+from hscjit_operator.cluster.actuator import record
 
 BEFORE_MIGRATION = {
     "ConfigMap": {"config", "redis"},
@@ -30,10 +32,10 @@ async def made(world: World, kind: str) -> set[str]:
 
 
 async def until_made(world: World, wanted: dict[str, set[str]]) -> None:
-    for kind, names in wanted.items():
+    for kind, suffixes in wanted.items():
 
-        async def there(kind: str = kind, names: set[str] = names) -> bool:
-            return await made(world, kind) == names
+        async def there(kind: str = kind, suffixes: set[str] = suffixes) -> bool:
+            return await made(world, kind) == suffixes
 
         await world.until(there)
 
@@ -76,11 +78,25 @@ async def test_settled_passes_and_a_restart_ask_for_nothing(world: World):
         await asyncio.sleep(4.0)
 
         assert calls.writes == {}
-        # Once, and beside which kinds are served: what is in the autopilot's ledger?
-        assert calls.reads == {("GET", "ConfigMap"): 1}
+        # Nothing but which kinds are served: the watch shows no ledger of the autopilot.
+        assert calls.reads == {}
         assert (await world.app())["metadata"]["resourceVersion"] == (
             before["metadata"]["resourceVersion"]
         )
+
+
+async def test_a_restart_reads_the_ledger_that_is_there(world: World):
+    async with operator(world):
+        await world.settle()
+    kept = record(await world.app(), names.LEDGER, {"ledger.json": "[]"})
+    await world.call("POST", kinds.CONFIG_MAP.path(world.namespace), kept)
+
+    async with operator(world) as calls:
+
+        async def read() -> bool:
+            return calls.reads["GET", "ConfigMap"] == 1
+
+        await world.until(read)
 
 
 async def test_nothing_of_kopf_is_left_on_any_object(world: World):

@@ -114,6 +114,20 @@ async def test_a_pass_may_ask_to_look_again(played: Played):
     assert played.passes[1] == (A, Trigger.CHECK)
 
 
+async def test_what_was_begun_is_ended_before_anything_else_begins():
+    played = Played(in_flight=1)
+    running = asyncio.create_task(played.queue.run())
+    ends = iter([Outcome(acted=True)])
+    played.outcome = lambda _key: next(ends, OK)
+    played.queue.put(A, Trigger.SPEC)
+    played.queue.put(B, Trigger.SPEC)
+    await played.turn(DEBOUNCE_S * 4)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+    assert played.passes == [(A, Trigger.SPEC), (A, Trigger.FOLLOW), (B, Trigger.SPEC)]
+
+
 async def test_a_key_that_fails_waits_longer_each_time(played: Played):
     played.outcome = lambda _key: FAILED
     played.queue.put(A, Trigger.SPEC, 0.0)

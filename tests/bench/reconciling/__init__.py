@@ -1,0 +1,1 @@
+"""What the reconcile bench is made of: a cluster, who looks on, who plays kubelet, who works."""

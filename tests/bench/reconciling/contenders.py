@@ -1,0 +1,116 @@
+"""Who makes the children, as a process of its own, and what it takes of CPU and memory."""
+
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from tests.bench.reconciling import template
+from tests.cluster import cache, gomodules
+from tests.cluster.ports import free_ports
+from tests.cluster.processes import process
+from tests.cluster.shell import run
+
+ROOT = Path(__file__).parents[3]
+_SOURCES = Path(__file__).parents[1] / "peers" / "controller-runtime"
+OURS = "ours"
+BARE = "bare asyncio writer"
+NAIVE = "naive kopf + sync client"
+TWIN = "controller-runtime twin"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A contender at work."""
+
+    pid: int
+    log: Path
+
+    def cpu_s(self) -> float:
+        """Return the CPU seconds of all its threads so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def memory(self) -> int:
+        """Return the bytes of memory that are resident now."""
+        return self._status("VmRSS")
+
+    def peak(self) -> int:
+        """Return the most that ever was."""
+        return self._status("VmHWM")
+
+    def _status(self, field: str) -> int:
+        text = Path(f"/proc/{self.pid}/status").read_text()
+        found = re.search(rf"^{field}:\s+(\d+) kB$", text, re.MULTILINE)
+        if found is None:
+            raise RuntimeError(f"process {self.pid} has ended; its output is in {self.log}")
+        return int(found[1]) * 1024
+
+
+def twin() -> Path:
+    """Return the Go program, built once for its sources and pins."""
+    key = cache.digest(_SOURCES, gomodules.go_version(_SOURCES))
+    return cache.ensure("bench-twin", key, _build) / "twin"
+
+
+def _build(folder: Path) -> None:
+    print(f"building {_SOURCES.name} with Go {gomodules.go_version(_SOURCES)}", flush=True)
+    run(
+        *("go", "build", "-o", folder / "twin", "."),
+        note=partial(print, flush=True),
+        doing="compiling",
+        env={"GOFLAGS": "-buildvcs=false", "GOWORK": "off"},
+        cwd=_SOURCES,
+    )
+
+
+@contextlib.contextmanager
+def running(
+    who: str,
+    *,
+    folder: Path,
+    kubeconfig: Path,
+    namespace: str,
+    bodies: Path,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Running]:
+    """Run one contender on a namespace."""
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "operator", ROOT / "app"))),
+        "KUBECONFIG": str(kubeconfig),
+        "BENCH_NAMESPACE": namespace,
+        "BENCH_BODIES": str(bodies),
+        **_settings(namespace),
+        **(settings or {}),
+    }
+    title = f"{re.sub('[^a-z]+', '-', who)}-{namespace}"
+    with process(title, _command(who, namespace, bodies), folder, env=env) as started:
+        yield Running(started.pid, folder / f"{title}.log")
+
+
+def _command(who: str, namespace: str, bodies: Path) -> list[str]:
+    if who == TWIN:
+        return [str(twin()), "-template", str(bodies), "-namespace", namespace]
+    modules = {
+        OURS: ("tests.bench.reconciling.ours",),
+        BARE: ("tests.bench.peers.bare",),
+        NAIVE: ("kopf", "run", "-m", "tests.bench.peers.naive", "-n", namespace, "--standalone"),
+    }
+    return [sys.executable, "-m", *modules[who]]
+
+
+def _settings(namespace: str) -> dict[str, str]:
+    (port,) = free_ports(1)
+    return {
+        **{f"HSCJIT_IMAGE_{name.upper()}": image for name, image in template.IMAGES.items()},
+        "HSCJIT_OPERATOR_NAMESPACE": "operator",
+        "HSCJIT_WATCH_NAMESPACES": namespace,
+        "HSCJIT_HOST": "127.0.0.1",
+        "HSCJIT_PORT": str(port),
+    }
