@@ -88,8 +88,9 @@ class Witness:
 
     node: set[str]
     """The node's own addresses: a node may always reach its pods."""
-    services: list[ipaddress.IPv4Network | ipaddress.IPv6Network]
-    """Ranges of the Services' addresses: what still goes to one has no receiver yet."""
+    inside: list[ipaddress.IPv4Network | ipaddress.IPv6Network]
+    """Ranges of pods and Services. Where nobody of the run had the address there is no receiver: a
+    Service without a pod behind it, or a pod that was gone before."""
     seen: conntrack.Seen = field(default_factory=conntrack.Seen)
     pods: past.Pods = field(default_factory=past.Pods)
     policies: past.Policies = field(default_factory=past.Policies)
@@ -127,16 +128,19 @@ class Witness:
     def connections(self) -> Iterator[tuple["Connection", float]]:
         """Return who talked to whom when, but for what nodes ask and what is no pod's affair."""
         for flow, moments in list(self.seen.flows.items()):
-            if flow.client in self.node or self._is_service(flow.server):
+            if flow.client in self.node:
                 continue
             for when in list(moments):
                 client = self.pods.at(flow.client, when)
                 server = self.pods.at(flow.server, when)
-                if client is not server:
+                if client is not server and (
+                    server is not None or not self._is_inside(flow.server)
+                ):
                     yield Connection(flow, client, server), when
 
-    def _is_service(self, address: str) -> bool:
-        return any(ipaddress.ip_address(address) in network for network in self.services)
+    def _is_inside(self, address: str) -> bool:
+        at = ipaddress.ip_address(address)
+        return address not in self.node and any(at in network for network in self.inside)
 
 
 @dataclass(frozen=True)
@@ -216,7 +220,10 @@ def forbidden(witness: Witness, engine: Judge) -> dict[Question, Verdict]:
 def watching(node: str, kubectl: Kubectl) -> Iterator[Witness]:
     """Watch the node's network and the cluster's pods and policies, until the block ends."""
     addresses = _output("docker", "exec", node, "hostname", "-I").split()
-    ranges = kubectl.run("get", "servicecidrs", "-o", "jsonpath={.items[*].spec.cidrs[*]}").split()
+    ranges = [
+        *kubectl.run("get", "servicecidrs", "-o", "jsonpath={.items[*].spec.cidrs[*]}").split(),
+        *kubectl.run("get", "nodes", "-o", "jsonpath={.items[*].spec.podCIDRs[*]}").split(),
+    ]
     witness = Witness(set(addresses), [ipaddress.ip_network(network) for network in ranges])
 
     def watch(kind: str, fields: tuple[str, ...]) -> list[str]:
