@@ -13,7 +13,6 @@ from hscjit_operator.decisions import plan, rollout
 from hscjit_operator.decisions.plan import Plan, Release
 from hscjit_operator.model.inputs import Inputs
 from hscjit_operator.model.spec import TEMPLATE_VERSIONS, HSCJit
-from hscjit_operator.names import Key
 from hscjit_operator.settings import Settings
 from hscjit_operator.sight import Observed
 
@@ -48,12 +47,6 @@ class Plans:
             redis=settings.image_redis,
             postgres=settings.image_postgres,
         )
-        self._known: dict[Key, tuple[HSCJit, Inputs, str, tuple[str, ...]]] = {}
-        """What `_restarts` found last."""
-
-    def forget(self, key: Key) -> None:
-        """Drop what is remembered of an HSCJit that is gone."""
-        self._known.pop(key, None)
 
     def course(self, app: HSCJit, status: Status, observed: Observed) -> Course:
         """Return where this pass goes: what is in use, and what an approved plan makes of it."""
@@ -107,20 +100,16 @@ class Plans:
             now=now,
         )
         if found is None:
-            self.forget(app.key)
             return None
         before = status.get("plan") or {}
-        same = before.get("hash") == found.hash
-        if inputs is None or (found.begun and same):
-            return replace(found, restarts=tuple(before.get("restarts") or ()) if same else ())
-        return replace(found, restarts=self._restarts(app, inputs, used, found))
-
-    def _restarts(self, app: HSCJit, inputs: Inputs, used: Release, found: Plan) -> tuple[str, ...]:
-        known = self._known.get(app.key)
-        if known is None or known[0] is not app or known[1:3] != (inputs, found.hash):
-            names_ = restarts(app, inputs, used.with_(found.changes))
-            known = self._known[app.key] = (app, inputs, found.hash, names_)
-        return known[3]
+        if before.get("hash") == found.hash:
+            known = replace(found, restarts=tuple(before.get("restarts") or ()))
+            same = status.get("observedGeneration") == app.generation
+            if inputs is None or found.begun or (same and known.restarts):
+                return known  # a settled pass builds nothing
+        if inputs is None:
+            return found
+        return replace(found, restarts=restarts(app, inputs, used.with_(found.changes)))
 
 
 def restarts(app: HSCJit, inputs: Inputs, then: Release) -> tuple[str, ...]:

@@ -124,7 +124,6 @@ class Reconciler:
         """Drop everything known of an HSCJit that is gone; its children go by their owner."""
         self._recalls.pop(key, None)
         self._asked.forget(key)
-        self._plans.forget(key)
         self._scribe.forget(key)
         self._references.forget(key)
         self._door.forget(key)

@@ -35,6 +35,11 @@ def test_a_bad_name_is_refused(kubectl: Kubectl, name: str) -> None:
         kubectl.apply(example("minimal.yaml", name=name))
 
 
+def test_scaling_by_hand_is_refused_with_the_way_out(kubectl: Kubectl, support: Support) -> None:
+    with pytest.raises(KubectlFailed, match=r"spec\.api\.autoscaling\.enabled is true; set"):
+        kubectl.run("scale", f"hscjit/{support.name}", "--replicas=3")
+
+
 def test_a_malformed_frame_is_answered_and_the_socket_lives_on(customer: Customer) -> None:
     frames = customer.say("raw", "{not json", '{"type": "typing", "content": "moog"}')
 
