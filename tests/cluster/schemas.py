@@ -12,7 +12,7 @@ import yaml
 
 from tests.cluster import cache
 from tests.cluster.gomodules import require_go
-from tests.cluster.shell import output
+from tests.cluster.shell import CommandFailed, Unavailable, output
 
 _FILES: Final = {
     "sigs.k8s.io/gateway-api@v1.3.0": (
@@ -99,7 +99,10 @@ def _fetch(folder: Path, note: Callable[[str], None]) -> None:
         note(f"fetching the schemas of {module}")
         # Outside of any module of ours: nothing is added to what is built.
         command = ("go", "-C", folder, "mod", "download", "-json", module)
-        told = json.loads(output(*command, timeout_s=_DOWNLOAD_TIMEOUT_S))
+        try:
+            told = json.loads(output(*command, timeout_s=_DOWNLOAD_TIMEOUT_S))
+        except CommandFailed as failed:
+            raise Unavailable(f"Go can't fetch {module}: {failed}") from failed
         for file in files:
             path = Path(told["Dir"]) / file
             (folder / path.name).write_bytes(path.read_bytes())

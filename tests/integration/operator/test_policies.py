@@ -1,16 +1,15 @@
 """Who may talk to whom, computed by a policy engine from what manifests and chart hold."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from tests import chart
 from tests.cluster import judge, operator, progress, tools
 from tests.cluster.judge import Case, End, Judge, Question
-from tests.cluster.shell import Unavailable, output
+from tests.cluster.shell import Unavailable
 from tests.unit.operator.manifests import edges
 from tests.unit.operator.manifests.reach import open_doors
 
@@ -81,7 +80,7 @@ def helm() -> str:
 def test_the_release_reaches_what_it_needs_and_nobody_it(
     engine: Judge, helm: str, row: edges.Row, tmp_path: Path
 ) -> None:
-    objects = render(helm, row.spec, tmp_path)
+    objects = chart.render(helm, row.spec, tmp_path)
     pods = {
         name: pod_of(one, edges.ends()[name])
         for name, suffix in RELEASED.items()
@@ -100,14 +99,6 @@ def test_the_release_reaches_what_it_needs_and_nobody_it(
 
 RELEASED = {"operator": "", "own-prometheus": "-prometheus"}
 """Ends that the chart brings, and what their Deployments' names end in."""
-
-
-def render(helm: str, values: Mapping[str, Any], folder: Path) -> list[dict[str, Any]]:
-    file = folder / "values.json"
-    file.write_text(json.dumps(values))
-    where = ("--namespace", operator.NAMESPACE, "--values", file)
-    text = output(helm, "template", operator.RELEASE, operator.CHART, *where)
-    return [one for one in yaml.safe_load_all(text) if one]
 
 
 def pod_of(deployment: Mapping[str, Any], end: End) -> End:
