@@ -1,8 +1,9 @@
 """The index of large catalogues: letters in common find a few names, the exact index judges them.
 
-1. `postings` finds the names that share the most three-letter pieces with the text.
+1. `spelling` says which words the typed ones may be, `postings` which names hold the most of them.
 2. RapidFuzz's WRatio ranks these, typos, swapped words and unfinished names included.
-3. The best few are ordered by `judging`: **confidence is what `matching` says it is**.
+3. Those that hold the most, and WRatio's first, are ordered by `judging`: **confidence is what
+   `matching` says it is**.
 
 A name found is the product's name, brand before it, or an alias; the category judges, it does not
 find. Texts typed before are answered from memory: everybody's first letters are the same.
@@ -11,13 +12,14 @@ find. Texts typed before are answered from memory: everybody's first letters are
 import json
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Self
+from operator import itemgetter
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 from rapidfuzz import fuzz, process
 
-from hscjit_app.catalog import judging, matching, postings, records, words
+from hscjit_app.catalog import judging, matching, postings, records, spelling, words
 from hscjit_app.catalog.matching import (
     FLOOR,
     MAX_QUESTION_WORDS,
@@ -31,47 +33,78 @@ from hscjit_app.catalog.prediction import LIMIT, MAX_TEXT, Match
 from hscjit_app.catalog.products import Product
 from hscjit_app.catalog.records import Records
 
+CANDIDATES = 20
+"""Names found for one text at least; more of them changed no first place and cost time."""
+ASKED = 48
+"""Names found for a question."""
 SPARE = 2
-"""So many more than are asked for are judged, for the two rankings differ a little."""
+"""So many of WRatio's first are judged beside those that hold most of the text."""
+
+
+class _Found(NamedTuple):
+    """A name that may be meant; the lower, the better."""
+
+    unlike: float
+    """WRatio, below zero."""
+    missing: int
+    """How much of the text it holds, below zero."""
+    number: int
+    name: str
+    row: int
+    """The product's."""
+
+
+_by_likeness = itemgetter(0, 1, 2)
+_by_words = itemgetter(1, 0, 2)
 
 
 def encode(products: Sequence[Product]) -> dict[str, npt.NDArray[np.generic]]:
     """Return the arrays that `LargeIndex` searches."""
-    full = words.normal_lines([_with_brand(p, p.name) for p in products])
+    brands = {p.brand.name: p.brand.name.casefold() for p in products}
+    held = [brands[p.brand.name] in p.name.casefold() for p in products]
+    full = words.normal_lines(
+        [p.name if h else f"{p.brand.name} {p.name}" for p, h in zip(products, held, strict=True)]
+    )
     aliases = [
-        (row, _with_brand(p, alias)) for row, p in enumerate(products) for alias in p.aliases
+        (row, alias if brands[p.brand.name] in alias.casefold() else f"{p.brand.name} {alias}")
+        for row, p in enumerate(products)
+        for alias in p.aliases
     ]
     other = words.normal_lines([text for _, text in aliases])
-    named = [(form, row, False) for row, form in enumerate(full)]
-    named += [(form, row, True) for (row, _), form in zip(aliases, other, strict=True)]
-    named = sorted((n for n in named if n[0]), key=lambda n: (len(n[0]), n[1]))
-    names = [name for name, _, _ in named]
-    brands = {p.brand: len("".join(words.typed(p.brand.name))) for p in products}
+    named = [(len(form), row, form, False) for row, form in enumerate(full) if form]
+    named += [
+        (len(form), row, form, True) for (row, _), form in zip(aliases, other, strict=True) if form
+    ]
+    named.sort()
+    names = [name for _, _, name, _ in named]
+    sizes = {name: len("".join(words.typed(name))) for name in brands}
     letters = [
-        len(form) - form.count(" ") - (0 if _holds_brand(p, p.name) else brands[p.brand])
-        for form, p in zip(full, products, strict=True)
+        len(form) - form.count(" ") - (0 if h else sizes[p.brand.name])
+        for form, p, h in zip(full, products, held, strict=True)
     ]
     categories = {text: n for n, text in enumerate(dict.fromkeys(p.category for p in products))}
     parts = [name.encode("utf-8", "surrogatepass") for name in names]
+    vocabulary, arrays = postings.build(names)
     return {
-        **postings.build(names),
+        **arrays,
+        **spelling.build(vocabulary, arrays["common"]),
         "names": np.frombuffer(b"".join(parts), dtype=np.uint8),
         "name_offsets": records.offsets(parts),
         "categories": np.array([categories[p.category] for p in products], dtype=np.int32),
         "category_names": np.frombuffer(json.dumps(list(categories)).encode(), dtype=np.uint8),
-        "name_products": np.array([row for _, row, _ in named], dtype=np.int32),
-        "name_aliases": np.array([alias for _, _, alias in named], dtype=np.bool_),
+        "name_products": np.array([row for _, row, _, _ in named], dtype=np.int32),
+        "name_aliases": np.array([alias for _, _, _, alias in named], dtype=np.bool_),
         "letters": np.array(letters, dtype=np.int32),
     }
 
 
 class LargeIndex:
-    """A `Predictor` over mapped arrays; some 0.5 ms a text for a hundred thousand products."""
+    """A `Predictor` over mapped arrays; under 1 ms a text for a hundred thousand products."""
 
     def __init__(self, arrays: Arrays, products: Records) -> None:
         self._products = products
         self._names = arrays["names"].data
-        self._offsets = arrays["name_offsets"]
+        self._offsets = arrays["name_offsets"].data
         self._owners = arrays["name_products"]
         self._aliases = arrays["name_aliases"]
         self._letters = arrays["letters"]
@@ -79,7 +112,7 @@ class LargeIndex:
         self._category_words = [
             words.typed(text) for text in json.loads(arrays["category_names"].tobytes())
         ]
-        self._postings = Postings(arrays, len(self._owners))
+        self._postings = Postings(arrays)
         self._remembered = lru_cache(matching.REMEMBERED)(self._predict)
 
     @classmethod
@@ -93,53 +126,54 @@ class LargeIndex:
         return list(self._remembered(text[-MAX_TEXT:], limit))
 
     def identify(self, question: str) -> Match | None:
-        """See `Predictor`: all names that share letters with the sentence's words are judged."""
+        """See `Predictor`: the names that hold the rarest of the sentence's words are judged."""
         asked = [w[:MAX_WORD] for w in words.typed(question)[:MAX_QUESTION_WORDS] if len(w) > 1]
         if not asked:
             return None
-        found = self._postings.candidates([*asked, ""], pieces=2 * postings.PIECES)
+        found, _ = self._postings.candidates(asked, ASKED, rare_first=True)
         rows = dict.fromkeys(self._owners[found].tolist())
         return FuzzyIndex([self._products.at(row) for row in rows]).identify(question)
 
-    def search(self, typed: Sequence[str], most: int) -> list[tuple[int, str, bool]]:
-        """Return the names of the products most alike by WRatio, best first.
+    def alike(self, text: str, most: int) -> list[str]:
+        """Return the names most alike by WRatio, best first, however sure we are of them."""
+        typed = _typed(text)
+        found = self._find(typed, self._postings.apart(typed), most)
+        return [one.name for one in sorted(found, key=_by_likeness)[:most]]
 
-        Each as its product's number, itself, and whether it is an alias. `most` counts products.
-        """
-        found = self._postings.candidates(typed)
-        bounds = zip(self._offsets[found].tolist(), self._offsets[found + 1].tolist(), strict=True)
-        names = [str(self._names[a:b], "utf-8", "surrogatepass") for a, b in bounds]
+    def _find(self, typed: Sequence[str], apart: Sequence[str], most: int) -> list[_Found]:
+        if not apart:
+            return []
+        rows, held = self._postings.candidates(apart, max(CANDIDATES, 2 * most), most + SPARE)
+        if not len(rows):
+            return []
+        numbers, at = rows.tolist(), self._offsets
+        names = [str(self._names[at[n] : at[n + 1]], "utf-8", "surrogatepass") for n in numbers]
         alike = process.cdist([" ".join(typed)], names, scorer=fuzz.WRatio, dtype=np.float32)[0]
-        owners = self._owners[found].tolist()
-        aliases = self._aliases[found].tolist()
-        best = []
-        seen: set[int] = set()
-        for at in np.argsort(-alike, kind="stable").tolist():
-            seen.add(owners[at])
-            if len(seen) > most:
-                break
-            best.append((owners[at], names[at], aliases[at]))
-        return best
+        owners = self._owners[rows].tolist()
+        return list(map(_Found, (-alike).tolist(), (-held).tolist(), numbers, names, owners))
 
     def _predict(self, text: str, limit: int) -> tuple[Match, ...]:
-        typed = [word[:MAX_WORD] for word in words.typed(text)[-MAX_TYPED_WORDS:]]
-        if not typed:
-            return ()
-        found = self.search(typed, limit + SPARE)
+        typed = _typed(text)
+        apart = self._postings.apart(typed)
+        found = _first(self._find(typed, apart, limit), limit)
         if not found:
             return ()
-        rows = [row for row, _, _ in found]
-        categories, letters = self._categories[rows].tolist(), self._letters[rows].tolist()
+        rows = [one.row for one in found]
+        aliases = self._aliases[[one.number for one in found]].tolist()
+        letters = self._letters[rows].tolist()
+        categories = self._categories[rows].tolist()
         verdicts = judging.judge(
-            typed,
+            apart,
             [
                 judging.Named(
-                    name.split(" "),
+                    one.name.split(" "),
                     self._category_words[category],
                     own,
                     matching.ALIAS if alias else matching.NAME,
                 )
-                for (_, name, alias), category, own in zip(found, categories, letters, strict=True)
+                for one, alias, category, own in zip(
+                    found, aliases, categories, letters, strict=True
+                )
             ],
         )
         sure: dict[int, judging.Verdict] = {}
@@ -155,9 +189,17 @@ class LargeIndex:
         return Match(product, verdict.confidence, judging.shown(product, verdict.recognised))
 
 
-def _holds_brand(product: Product, text: str) -> bool:
-    return product.brand.name.casefold() in text.casefold()
+def _first(found: list[_Found], products: int) -> list[_Found]:
+    """Return the names of so many products that hold most, and WRatio's first few."""
+    few = dict.fromkeys(sorted(found, key=_by_likeness)[:SPARE])
+    rows = set()
+    for one in sorted(found, key=_by_words):
+        rows.add(one.row)
+        if len(rows) > products:
+            break
+        few[one] = None
+    return list(few)
 
 
-def _with_brand(product: Product, text: str) -> str:
-    return text if _holds_brand(product, text) else f"{product.brand.name} {text}"
+def _typed(text: str) -> list[str]:
+    return [word[:MAX_WORD] for word in words.typed(text[-MAX_TEXT:])[-MAX_TYPED_WORDS:]]

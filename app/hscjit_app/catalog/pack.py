@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever what is inside changes its meaning; part of every file's name."""
 _MAGIC = b"HSCJPACK"
 _ALIGN = 64

@@ -1,170 +1,222 @@
-"""Which names share letters with what was typed? Three-letter pieces in flat arrays.
+"""Which names hold most of what was typed?
 
-Each word of a name is cut into its runs of three letters, a blank before and behind counting as
-letters, and into its first letter: "nord" gives "_n", "_no", "nor", "ord", "rd_". A piece that few
-names hold keeps their numbers as one slice of a flat array; one that more than 1 in 32 hold keeps
-a bit for every name, which is smaller and is counted at the same price however common it is. So
-the worst text costs hardly more than the best.
+A word that few names hold keeps their numbers; one that many hold keeps a bit for every name. For
+a typed word the bits of all words that it may be are united, and `tally` adds these sets up.
 
 Names are numbered from the shortest to the longest: among equals the shorter one comes first.
 """
 
-from collections.abc import Sequence
-from itertools import zip_longest
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from hscjit_app.catalog import tally
 from hscjit_app.catalog.pack import Arrays
+from hscjit_app.catalog.spelling import Reading, Spelling
+from hscjit_app.catalog.tally import BLOCK, Bits, Rows, Tally
 
-CANDIDATES = 48
-"""Names found for one text; more of them changed no first place and cost time."""
-PIECES = 12
-"""Pieces counted of one text: the rarest of each word first."""
+COMMON = 256
+"""A word that more than 1 in so many names hold is common, ..."""
+MOST_COMMON = 512
+"""... if it is among so many: bits for 100,000 names take 12.5 kB a word."""
+REMEMBERED = 2048
+"""Typed words whose meaning is kept: while the last word of a text grows, the others stay."""
+SHORT = 3
+"""A word of no more letters weighs half."""
 
-_BUCKETS = 1 << 18
-"""Pieces are told apart by a hash of this many values; two that meet only add a little noise."""
-_DENSE = 32
-_BLOCK = 8192
-_BLANK = ord(" ")
-_MIX = tuple(np.uint32(n) for n in (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D))
-
-Rows = npt.NDArray[np.intp]
-Letters = npt.NDArray[np.uint32]
+_NOBODY = np.zeros(0, dtype=np.int32)
 
 
-def build(names: Sequence[str]) -> dict[str, npt.NDArray[np.generic]]:
-    """Return the arrays for names that are ordered by length, words parted by one blank."""
-    letters = _letters("".join(f" {name} " for name in names))
-    lengths = np.fromiter((len(name) + 2 for name in names), np.int64, len(names))
-    rows = np.repeat(np.arange(len(names), dtype=np.int64), lengths)
-    pairs = []
-    for buckets, middles in _pieces(letters, np.flatnonzero(_begins(letters)) + 1):
-        pairs.append(buckets.astype(np.int64) << 32 | rows[middles])
-    held = np.concatenate(pairs)
-    held.sort()
-    held = held[np.append(True, held[1:] != held[:-1])] if len(held) else held
-    buckets, rows = held >> 32, (held & 0xFFFFFFFF).astype(np.int32)
-    counts = np.bincount(buckets, minlength=_BUCKETS)
-    common = np.flatnonzero(counts * _DENSE > len(names))
+def build(names: Sequence[str]) -> tuple[list[str], dict[str, npt.NDArray[np.generic]]]:
+    """Return all words, sorted, and the arrays for names ordered by length, words parted by " "."""
+    split = [name.split(" ") for name in names]
+    sizes = np.fromiter(map(len, split), np.int64, len(names))
+    vocabulary = sorted(set(chain.from_iterable(split)))
+    number = dict(zip(vocabulary, range(len(vocabulary)), strict=True))
+    words = np.fromiter(
+        map(number.__getitem__, chain.from_iterable(split)), np.int64, int(sizes.sum())
+    )
+    held = np.sort(words << 32 | np.repeat(np.arange(len(names)), sizes))
+    held = held[np.append(held[1:] != held[:-1], True)] if len(held) else held
+    counts = np.bincount(held >> 32, minlength=len(vocabulary))
     starts = np.concatenate([[0], np.cumsum(counts)])
-    bits = np.zeros((len(common), (len(names) + 7) // 8), dtype=np.uint8)
-    flags = np.zeros(len(names), dtype=bool)
-    for at, bucket in enumerate(common.tolist()):
-        flags[:] = False
-        flags[rows[starts[bucket] : starts[bucket + 1]]] = True
-        bits[at] = np.packbits(flags)
-    rare = np.ones(_BUCKETS, dtype=bool)
-    rare[common] = False
-    return {
+    ids = (held & 0xFFFFFFFF).astype(np.int32)
+    many = np.flatnonzero((counts * COMMON > len(names)) & (counts > 1))
+    common = np.sort(many[np.argsort(-counts[many], kind="stable")][:MOST_COMMON])
+    bits = [tally.bits(ids[starts[n] : starts[n + 1]], len(names)) for n in common.tolist()]
+    return vocabulary, {
         "common": common.astype(np.int32),
-        "common_count": counts[common].astype(np.int32),
-        "common_bits": bits.reshape(-1),
-        "offsets": np.concatenate([[0], np.cumsum(np.where(rare, counts, 0))]).astype(np.int32),
-        "ids": rows[rare[buckets]],
+        "common_bits": np.concatenate([*bits, np.zeros(0, dtype=np.uint64)]),
+        "holder_offsets": starts.astype(np.int32),
+        "holders": ids,
+        "lengths": np.fromiter(map(len, names), np.int32, len(names)),
     }
 
 
-class Postings:
-    """Counts shared pieces over arrays that may be mapped from a file."""
+class _Names(NamedTuple):
+    """Some names: those of these rows of bits, and those of these numbers."""
 
-    def __init__(self, arrays: Arrays, names: int) -> None:
-        self._names = names
-        self._offsets = arrays["offsets"]
-        self._ids = arrays["ids"]
-        self._bits = arrays["common_bits"].reshape(len(arrays["common"]), (names + 7) // 8)
-        self._common = {
-            bucket: (at, count)
-            for at, (bucket, count) in enumerate(
-                zip(arrays["common"].tolist(), arrays["common_count"].tolist(), strict=True)
-            )
-        }
+    rows: tuple[int, ...]
+    ids: npt.NDArray[np.int32]
+
+    def __bool__(self) -> bool:
+        return bool(self.rows) or len(self.ids) > 0
+
+
+_NONE = _Names((), _NOBODY)
+
+
+class _Held(NamedTuple):
+    """Which names hold what a typed word may be."""
+
+    exact: _Names
+    """The very word."""
+    other: _Names
+    """A longer word that begins with it, or one that it may have been meant to be."""
+    times: int
+    """How many hold the very word."""
+    known: bool
+    """It is a word of the catalogue, or the beginning of one."""
+
+
+class Postings:
+    """Sets of names over arrays that may be mapped from a file."""
+
+    def __init__(self, arrays: Arrays) -> None:
+        self._spelling = Spelling(arrays)
+        self._lengths = arrays["lengths"]
+        self._offsets = arrays["holder_offsets"].data  # one number is read faster than by numpy
+        self._holders = arrays["holders"].view(np.int32)
+        self._blocks = -(-len(self._lengths) // BLOCK)
+        common = arrays["common"].tolist()
+        self._bits = list(arrays["common_bits"].view(np.uint64).reshape(len(common), self._blocks))
+        self._common = {number: row for row, number in enumerate(common)}
+        self._held = lru_cache(REMEMBERED)(self._look_up)
+        self._joined = lru_cache(REMEMBERED)(self._look_up_joined)
+        self._cut = lru_cache(REMEMBERED)(self._spelling.apart)
 
     def candidates(
-        self, words: Sequence[str], most: int = CANDIDATES, pieces: int = PIECES
-    ) -> Rows:
-        """Return the names that share the most pieces with the words, at most `most`.
+        self, words: Sequence[str], most: int, others: int = 0, *, rare_first: bool = False
+    ) -> tuple[Rows, Rows]:
+        """Return names by number, and for each how much of the text it holds.
 
-        The last word may be unfinished; "" after it says that it is not.
+        These are the `most` that hold most of it, by letters, or by rare words if `rare_first`; and
+        `others` that hold just any word of it and are much longer or shorter than the text, for
+        WRatio ranks these above many that hold more. The last word may be unfinished.
         """
-        shared = self._shared(self._chosen(words)[:pieces])
-        low, high = 1, int(shared.max(initial=0)) + 1
-        while low < high:  # the lowest level that fewer than `most` names reach
-            middle = (low + high) // 2
-            if np.count_nonzero(shared >= middle) < most:
-                high = middle
-            else:
-                low = middle + 1
-        found = np.flatnonzero(shared >= low)
-        if low > 1 and len(found) < most:  # the shortest names of the next level fill it up
-            found = np.concatenate([found, _first(shared == low - 1, most - len(found))])
+        held = [self._held(word, at == len(words) - 1) for at, word in enumerate(words)]
+        weights = [
+            self._rarity(one) if rare_first else _weight(word)
+            for word, one in zip(words, held, strict=True)
+        ]
+        least = min(weights)
+        weights = [weight // least for weight in weights]
+        sums = Tally(self._blocks, sum(weights))
+        for at, weight in enumerate(weights):
+            one = held[at]
+            sets = [one.exact, one.other, *self._with_neighbours(words, held, at)]
+            if bits := self._union(sets):
+                sums.add(bits[0], weight)
+        found = sums.most(most)
+        exact = self._union(
+            [one.exact for one in held if one.exact.rows] or [one.exact for one in held]
+        )
+        if exact and others:
+            length = sum(map(len, words)) + len(words) - 1
+            more = self._unlike(length, exact[0], others)
+            found = np.array(list(dict.fromkeys([*found.tolist(), *more])), dtype=np.intp)
+        return found, sums.of(found)
+
+    def apart(self, words: Sequence[str]) -> list[str]:
+        """Return the words, those cut in two that were typed without a blank between them."""
+        found: list[str] = []
+        for at, word in enumerate(words):
+            held = self._held(word, at == len(words) - 1)
+            found += (word,) if held.known else self._cut(word)
         return found
 
-    def _shared(self, chosen: list[tuple[int, int]]) -> npt.NDArray[np.uint8]:
-        shared = np.zeros(self._names, dtype=np.uint8)
-        for bucket, size in chosen:
-            if size >= 0:
-                begin = self._offsets[bucket]
-                shared[self._ids[begin : begin + size]] += 1
-            else:
-                shared += np.unpackbits(self._bits[~size], count=self._names)
-        return shared
+    def _look_up(self, word: str, unfinished: bool) -> _Held:
+        return self._names(self._spelling.read(word, unfinished=unfinished))
 
-    def _chosen(self, words: Sequence[str]) -> list[tuple[int, int]]:
-        """Return (bucket, size), the rarest of each word in turns; size < 0 is ~row of bits."""
-        letters = _letters(" " + " ".join(words))
-        begins = np.flatnonzero(_begins(letters)) + 1
-        by_word: list[list[tuple[int, int, int]]] = [[] for _ in words]
-        seen = set()
-        for buckets, middles in _pieces(letters, begins):
-            of_word = np.searchsorted(begins, middles, side="right") - 1
-            starts = self._offsets[buckets].tolist()
-            ends = self._offsets[buckets + 1].tolist()
-            for bucket, word, start, end in zip(
-                buckets.tolist(), of_word.tolist(), starts, ends, strict=True
-            ):
-                if bucket in seen:
-                    continue
-                seen.add(bucket)
-                common = self._common.get(bucket)
-                if common is not None:
-                    by_word[word].append((common[1], bucket, ~common[0]))
-                elif end > start:
-                    by_word[word].append((end - start, bucket, end - start))
-        for found in by_word:
-            found.sort()
-        turns = (piece for turn in zip_longest(*by_word) for piece in turn if piece is not None)
-        return [(bucket, size) for _, bucket, size in turns]
+    def _look_up_joined(self, word: str) -> _Held:
+        return self._names(self._spelling.joined(word))
+
+    def _names(self, reading: Reading) -> _Held:
+        exact, times = _NONE, 0
+        if reading.exact >= 0:
+            exact = self._of((reading.exact,))
+            times = self._offsets[reading.exact + 1] - self._offsets[reading.exact]
+        begin, end = reading.begun
+        other = _NONE
+        if begin < end:
+            other = _Names((), self._holders[self._offsets[begin] : self._offsets[end]])
+        known = times > 0 or begin < end
+        if reading.alike:
+            rows, ids = self._of(reading.alike)
+            other = _Names(rows, np.concatenate([other.ids, ids]))
+        return _Held(exact, other, times, known)
+
+    def _of(self, words: Sequence[int]) -> _Names:
+        rows = tuple(self._common[word] for word in words if word in self._common)
+        slices = [
+            self._holders[self._offsets[word] : self._offsets[word + 1]]
+            for word in words
+            if word not in self._common
+        ]
+        if len(slices) == 1:
+            return _Names(rows, slices[0])
+        return _Names(rows, np.concatenate(slices) if slices else _NOBODY)
+
+    def _with_neighbours(self, words: Sequence[str], held: list[_Held], at: int) -> list[_Names]:
+        """Return who holds a word as one with the word before or after it: "td 17" is td17."""
+        found = []
+        for first in (at - 1, at):
+            if first < 0 or first + 1 >= len(words):
+                continue
+            pair = words[first : first + 2]
+            if all(h.times and len(w) > SHORT for w, h in zip(pair, held[first:], strict=False)):
+                continue
+            joined = self._joined("".join(pair))
+            found += [joined.exact, joined.other]
+        return found
+
+    def _union(self, sets: Iterable[_Names]) -> list[Bits]:
+        """Return one set of bits, or none if nobody is in it."""
+        some = [names for names in sets if names]
+        bits = [self._bits[row] for names in some for row in names.rows]
+        ids = [names.ids for names in some if len(names.ids)]
+        if ids:
+            bits.append(
+                tally.bits(np.concatenate(ids) if len(ids) > 1 else ids[0], len(self._lengths))
+            )
+        return [tally.union(bits)] if bits else []
+
+    def _unlike(self, length: int, bits: Bits, most: int) -> list[int]:
+        """Return names of a set at least 1.5 times longer or shorter, at most 8 times."""
+        bounds = [-(-length // 8), -(-length * 2 // 3), -(-length * 3 // 2), length * 8]
+        # Of the array's own type: numpy would make all of the array another one otherwise.
+        places = self._lengths.searchsorted(np.array(bounds, dtype=self._lengths.dtype))
+        a, b, c, d = places.tolist()
+        longer = _between(bits, c, d, most)
+        return longer if len(longer) == most else [*longer, *_between(bits, a, b, most)]
+
+    def _rarity(self, held: _Held) -> int:
+        if not held.times:
+            return 1
+        return 2 if held.times * COMMON > len(self._lengths) else 4
 
 
-def _first(flags: npt.NDArray[np.bool_], most: int) -> Rows:
-    """Return the first places that are true, without walking all if there are many."""
-    start = np.flatnonzero(flags[:_BLOCK])
-    return (start if len(start) >= most else np.flatnonzero(flags))[:most]
+def _between(bits: Bits, first: int, after: int, most: int) -> list[int]:
+    """Return the first names of a set whose numbers lie in a range."""
+    block = first // BLOCK
+    names = tally.rows(bits[block : -(-after // BLOCK)], most + BLOCK) + block * BLOCK
+    found: list[int] = names[(names >= first) & (names < after)][:most].tolist()
+    return found
 
 
-def _letters(text: str) -> Letters:
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-
-
-def _begins(letters: Letters) -> npt.NDArray[np.bool_]:
-    """Return where a blank stands before a letter."""
-    begins: npt.NDArray[np.bool_] = (letters[:-1] == _BLANK) & (letters[1:] != _BLANK)
-    return begins
-
-
-def _pieces(letters: Letters, begins: Rows) -> list[tuple[npt.NDArray[np.int64], Rows]]:
-    """Return (buckets, positions): runs of three around a letter, and first letters."""
-    middles = np.flatnonzero(letters[1:-1] != _BLANK) + 1
-    threes = _hash(letters[middles - 1], letters[middles], letters[middles + 1])
-    nothing = np.zeros(len(begins), dtype=np.uint32)
-    firsts = _hash(nothing, nothing, letters[begins])
-    return [(threes, middles), (firsts, begins)]
-
-
-def _hash(before: Letters, middle: Letters, after: Letters) -> npt.NDArray[np.int64]:
-    mixed = (after + np.uint32(1)) * _MIX[2]
-    mixed = mixed ^ ((mixed >> np.uint32(15)) + middle * _MIX[1])
-    mixed = (mixed ^ (mixed >> np.uint32(13))) * _MIX[0] + before * _MIX[1]
-    mixed = (mixed ^ (mixed >> np.uint32(16))) * _MIX[2]
-    return (mixed >> np.uint32(14)).astype(np.int64)
+def _weight(word: str) -> int:
+    return 1 if len(word) <= SHORT else 2

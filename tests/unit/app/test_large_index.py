@@ -3,11 +3,14 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rapidfuzz import fuzz, process
+from tests.bench import catalogue
 
-from hscjit_app.catalog import large, pack, packing, postings, records, store, words
+from hscjit_app.catalog import large, pack, packing, postings, records, spelling, store, words
 from hscjit_app.catalog.large import LargeIndex
 from hscjit_app.catalog.matching import FLOOR, FuzzyIndex
 from hscjit_app.catalog.products import Brand, Product, Relation
@@ -144,9 +147,42 @@ def test_many_lines_are_cut_as_each_alone(texts):
 @settings(max_examples=50, deadline=None)
 def test_a_name_is_a_candidate_for_its_own_words(name):
     names = sorted([" ".join(name), "korg mixer", "zoom", "yamaha piano 88"], key=len)
-    found = postings.Postings(postings.build(names), len(names)).candidates(name)
+    vocabulary, arrays = postings.build(names)
+    arrays |= spelling.build(vocabulary, arrays["common"])
+    found, held = postings.Postings(arrays).candidates(name, most=4)
 
-    assert names.index(" ".join(name)) in found.tolist()
+    at = found.tolist().index(names.index(" ".join(name)))
+    assert held[at] == max(held)
+
+
+def test_what_exhaustive_wratio_finds_is_found():
+    products = catalogue.products(5_000)
+    names = [catalogue.normal(p.name) for p in products]
+    asked = catalogue.typed(names, 60)
+    index = LargeIndex.of(products)
+    scores = process.cdist([q.text for q in asked], names, scorer=fuzz.WRatio, dtype=np.float32)
+    at = {name: n for n, name in enumerate(names)}
+
+    found, first = [], []
+    for q, row in zip(asked, scores, strict=True):
+        tenth, best = np.sort(row)[[-10, -1]] - 0.001
+        found.append(sum(row[at[name]] >= tenth for name in index.alike(q.text, 10)) / 10)
+        first.append(row[at[catalogue.normal(index.predict(q.text)[0].product.name)]] >= best)
+
+    assert np.mean(found) >= 0.9
+    assert np.mean(first) >= 0.98
+
+
+def test_the_few_shown_are_those_that_hold_most_of_what_was_typed():
+    found = INDEX.predict("pearl ax101 piano mxier")
+
+    assert [m.product.name for m in found][:1] == ["Pearl AX-101 Digital Piano"]
+    assert {m.product.name for m in found} >= {"Pearl AX-101 Mixer"}
+
+
+def test_nothing_is_alike_no_words():
+    assert INDEX.alike("?!", 10) == []
+    assert INDEX.alike("xqzzyxq", 10) == []
 
 
 def test_records_are_the_products_they_were_made_of():
