@@ -14,10 +14,14 @@ from hscjit_operator.settings import Settings, SettingsError
 async def serve(settings: Settings, kubeconfig: str | None) -> None:
     """Serve until SIGTERM or SIGINT."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await Operator(settings, await client.configuration(kubeconfig)).run(stop)
+
+    def take_signals() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+    take_signals()
+    reached = await client.configuration(kubeconfig)
+    await Operator(settings, reached, take_signals=take_signals).run(stop)
 
 
 def main() -> int:

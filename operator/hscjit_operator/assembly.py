@@ -18,10 +18,13 @@ from hscjit_operator.cluster.client import Api, ApiError
 from hscjit_operator.cluster.discovery import Discovery
 from hscjit_operator.cluster.events import Events
 from hscjit_operator.cluster.front_door import FrontDoor
+from hscjit_operator.cluster.gate import Gate
 from hscjit_operator.cluster.kinds import HSCJIT
+from hscjit_operator.cluster.lease import CALL_S, Lease, identity
 from hscjit_operator.cluster.observe import Apps, Children
 from hscjit_operator.cluster.references import References
 from hscjit_operator.cluster.watches import Watches
+from hscjit_operator.duty import HEARTBEAT, Duty
 from hscjit_operator.names import Key
 from hscjit_operator.queue import Queue, Trigger
 from hscjit_operator.reconcile import Reconciler
@@ -31,8 +34,6 @@ from hscjit_operator.targets import targets
 
 log = structlog.stdlib.get_logger(__name__)
 
-_HEARTBEAT: Final = Key("", "")
-"""No HSCJit has this key: its passes show that passes end, even while there is nothing to do."""
 _CRD_EVERY_S: Final = 2.0
 
 
@@ -49,19 +50,28 @@ class Operator:
         configuration: Configuration,
         *,
         door_url: Callable[[str], str] = _door_url,
+        take_signals: Callable[[], None] = lambda: None,
     ) -> None:
-        """`door_url` makes the address of /ready out of the API Service's ClusterIP."""
+        """`door_url` makes the address of /ready out of the API Service's ClusterIP.
+
+        `take_signals` is called once others have put their handlers in place of ours.
+        """
         self._settings = settings
+        self._take_signals = take_signals
         clock = time.monotonic
+        gate = Gate(clock)
         self.api = Api(
             configuration,
             writes_in_flight=settings.writes_in_flight,
             timeout_s=settings.request_timeout_s,
+            gate=gate,
         )
         self.queue = Queue(self._reconcile, settings.passes_in_flight, settings.resync_s, clock)
         self.apps = Apps(lost=self._lost)
         self.children = Children(changed=self._child_changed)
-        self.watches = Watches(self.apps, self.children, settings.watch_namespaces, clock)
+        self.watches = Watches(
+            self.apps, self.children, settings.watch_namespaces, clock, self._rights_changed
+        )
         events = Events(self.api, clock, _now)
         self.discovery = Discovery(
             self.api,
@@ -82,12 +92,28 @@ class Operator:
             front_door=front_door,
             events=events,
             pilot=pilot,
+            blind=self.watches.blind,
             settings=settings,
             clock=clock,
             now=_now,
             door_url=door_url,
         )
+        self.duty = Duty(self.reconciler, self.apps, self.queue.put, clock)
+        # Connections of its own: however much is under way, a renewal waits for nothing.
+        self._lease_api = Api(configuration, writes_in_flight=1, timeout_s=CALL_S)
+        self.lease = Lease(
+            self._lease_api,
+            gate,
+            namespace=settings.namespace,
+            name=settings.lease_name,
+            me=identity(settings.pod_name),
+            alive=self._alive,
+            changed=self.duty.change,
+            clock=clock,
+            now=_now,
+        )
         self._loops: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (
+            self.lease.run,
             self.queue.run,
             references.run,
             self.discovery.run,
@@ -97,17 +123,24 @@ class Operator:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, or raise when a part cannot go on."""
-        self.queue.put(_HEARTBEAT, Trigger.RESYNC, 0.0)
+        self.queue.put(HEARTBEAT, Trigger.RESYNC, 0.0)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self.api.close)
+            stack.push_async_callback(self._lease_api.close)
+            stack.push_async_callback(self.lease.release)
             await self._listen(stack)
             async with asyncio.TaskGroup() as group:
                 loops = [group.create_task(loop(), name=loop.__qualname__) for loop in self._loops]
+                watching = group.create_task(self._watch(stop), name="watching")
+                stopping = group.create_task(stop.wait(), name="stopping")
                 try:
-                    await self._watch(stop)
+                    await asyncio.wait((watching, stopping), return_when=asyncio.FIRST_COMPLETED)
                 finally:
-                    for task in loops:
+                    for task in (*loops, stopping):
                         task.cancel()
+                # Watching may take seconds to end; another acts by then.
+                await asyncio.wait(loops)
+                await self.lease.release()
 
     async def _watch(self, stop: asyncio.Event) -> None:
         await self._wait_for_crd(stop)
@@ -120,7 +153,7 @@ class Operator:
             watches=self.watches,
             queue=self.queue,
         )
-        await handlers.watch(triggers, self._settings.watch_namespaces, stop)
+        await handlers.watch(triggers, self._settings.watch_namespaces, stop, self._take_signals)
 
     async def _wait_for_crd(self, stop: asyncio.Event) -> None:
         """Wait for the API server and the CRD: kopf looks for the kind only once."""
@@ -139,7 +172,9 @@ class Operator:
     async def _listen(self, stack: contextlib.AsyncExitStack) -> None:
         vitals = endpoints.Vitals(
             clock=time.monotonic,
-            last_pass=lambda: self.reconciler.last_pass,
+            last_pass=lambda: self.duty.last_pass,
+            answered=lambda: self.lease.answered,
+            refused=lambda: self.lease.refused,
             dead_watches=self.watches.dead,
             missing_watches=self.watches.missing,
             standing=Standing(self.apps),
@@ -151,7 +186,10 @@ class Operator:
         await web.TCPSite(runner, self._settings.host, self._settings.port).start()
 
     async def _reconcile(self, key: Key, trigger: Trigger) -> Any:
-        return await self.reconciler.reconcile(key, trigger)
+        return await self.duty.run(key, trigger)
+
+    def _alive(self) -> bool:
+        return time.monotonic() - self.duty.last_pass <= endpoints.PASSES_END_WITHIN_S
 
     def _child_changed(self, key: Key) -> None:
         # A child whose HSCJit is not known (yet) waits for it in the cache.
@@ -164,6 +202,10 @@ class Operator:
 
     def _news(self, key: Key) -> None:
         self.queue.put(key, Trigger.NEWS)
+
+    def _rights_changed(self) -> None:
+        for key in self.apps:
+            self.queue.put(key, Trigger.NEWS)
 
     def _lost(self, key: Key) -> None:
         self.queue.put(key, Trigger.SPEC)

@@ -13,6 +13,8 @@ from hscjit_operator import metrics
 
 PASSES_END_WITHIN_S: Final = 120.0
 """An idle HSCJit gets a pass every half minute, and so does the operator without any."""
+ANSWERS_WITHIN_S: Final = 10.0
+"""The API server is asked for the Lease every second and a half: its silence is soon heard."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,10 @@ class Vitals:
     """Monotonic seconds."""
     last_pass: Callable[[], float]
     """When a pass last ended, on that clock."""
+    answered: Callable[[], float]
+    """When the API server last answered, on that clock."""
+    refused: Callable[[], str]
+    """Why the Lease may not be had, empty while it may."""
     dead_watches: Callable[[], list[str]]
     """Kinds whose watch ended for good: only a new process watches them again."""
     missing_watches: Callable[[], list[str]]
@@ -44,8 +50,15 @@ def application(vitals: Vitals) -> web.Application:
         return _no(f"Dead watches: {', '.join(dead)}") if dead else web.Response(text="ok")
 
     async def readyz(_request: web.Request) -> web.Response:
+        # Who stands by is ready, too: a rollout goes on, and the other may go.
         missing = vitals.missing_watches()
-        return _no(f"Not watching: {', '.join(missing)}") if missing else web.Response(text="ok")
+        if missing:
+            return _no(f"Not watching: {', '.join(missing)}")
+        silent = vitals.clock() - vitals.answered()
+        if silent > ANSWERS_WITHIN_S:
+            return _no(f"No answer from the API server for {silent:.0f} s")
+        refused = vitals.refused()
+        return _no(f"May not use its Lease: {refused}") if refused else web.Response(text="ok")
 
     async def numbers(_request: web.Request) -> web.Response:
         vitals.missing_watches()  # sets its gauge

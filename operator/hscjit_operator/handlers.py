@@ -6,7 +6,8 @@ no peering. What woke us decides nothing but how soon the next pass comes.
 
 import asyncio
 import itertools
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
 from typing import Any, Final, cast
 
 import kopf
@@ -16,7 +17,7 @@ from hscjit_operator import names
 from hscjit_operator.cluster.client import Api
 from hscjit_operator.cluster.kinds import HSCJIT, WATCHED
 from hscjit_operator.cluster.observe import Apps, Children
-from hscjit_operator.cluster.watches import SERVER_TIMEOUT_S, Watches
+from hscjit_operator.cluster.watches import SERVER_TIMEOUT_S, SILENCE_S, Watches
 from hscjit_operator.names import Key
 from hscjit_operator.queue import Queue, Trigger
 
@@ -78,7 +79,9 @@ class _Patiently:
     """
 
     def __iter__(self) -> Iterator[float]:
-        return itertools.chain((0.5, 1, 2, 3, 5, 8, 13), itertools.repeat(21.0))
+        # Jitter: all kinds are refused together, and shall not come back together.
+        for pause in itertools.chain((0.5, 1.0, 2.0), itertools.repeat(4.0)):
+            yield pause * random.uniform(0.75, 1.25)  # noqa: S311  spreads load, hides nothing
 
 
 def registry(
@@ -147,6 +150,7 @@ def settings() -> kopf.OperatorSettings:
     chosen.watching.client_timeout = SERVER_TIMEOUT_S + 30
     chosen.watching.connect_timeout = 10.0
     chosen.watching.chunk_size = PAGE
+    chosen.watching.inactivity_timeout = SILENCE_S
     chosen.queueing.idle_timeout = 1.0
     chosen.persistence.diffbase_storage = _NoEssence()
     chosen.persistence.progress_storage = _NoProgress()
@@ -157,10 +161,18 @@ def settings() -> kopf.OperatorSettings:
 
 
 async def watch(
-    triggers: kopf.OperatorRegistry, namespaces: tuple[str, ...], stop: asyncio.Event
+    triggers: kopf.OperatorRegistry,
+    namespaces: tuple[str, ...],
+    stop: asyncio.Event,
+    take_signals: Callable[[], None],
 ) -> None:
-    """Watch until told to stop; returns or raises when watching cannot go on."""
-    await kopf.operator(
+    """Watch until told to stop; returns or raises when watching cannot go on.
+
+    kopf takes SIGTERM and SIGINT for itself, and then needs seconds to come to an end. Whoever
+    holds the Lease has to know at once: so they are taken back.
+    """
+    ours = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
         registry=triggers,
         settings=settings(),
         memories=_Forgetful(),
@@ -169,3 +181,5 @@ async def watch(
         standalone=True,
         stop_flag=stop,
     )
+    take_signals()
+    await kopf.run_tasks(tasks, ignored=ours)

@@ -38,6 +38,16 @@ WRITES = Counter(
     ["kind", "verb", "reason"],
     registry=REGISTRY,
 )
+WRITES_REFUSED = Counter(
+    "hscjit_operator_writes_refused",
+    "Changes that were not asked for, because the Lease is not held.",
+    registry=REGISTRY,
+)
+LEADER = Gauge(
+    "hscjit_operator_leader",
+    "1 while this process holds the Lease and acts, 0 while it stands by.",
+    registry=REGISTRY,
+)
 REQUESTS = Counter(
     "hscjit_operator_api_requests",
     "Calls of the API server outside the watches, by verb, kind and status code (0: no answer).",

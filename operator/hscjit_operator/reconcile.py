@@ -5,7 +5,7 @@ should be is known from the last time. A step that fails becomes a problem in th
 others go on, and the status is written even then.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -86,13 +86,14 @@ class Reconciler:
         front_door: FrontDoor,
         events: Events,
         pilot: Pilot,
+        blind: Callable[[str], Sequence[str]],
         settings: Settings,
         clock: Callable[[], float],
         now: Callable[[], datetime],
         door_url: Callable[[str], str] = lambda ip: f"http://{ip}/ready",
     ) -> None:
-        """`clock` is monotonic seconds, `now` the time of day; `door_url` makes an address to ask
-        out of the API Service's ClusterIP."""
+        """`blind` says what may not be watched in a namespace, `clock` is monotonic seconds, `now`
+        the time of day; `door_url` makes an address to ask out of the API Service's ClusterIP."""
         self._api = api
         self._apps = apps
         self._children = children
@@ -102,6 +103,7 @@ class Reconciler:
         self._events = events
         self._pilot = pilot
         self._asked = Asked(pilot)
+        self._blind = blind
         self._settings = settings
         self._clock = clock
         self._now = now
@@ -113,12 +115,6 @@ class Reconciler:
         self._plans = Plans(settings)
         self._scribe = Scribe(api, apps, events)
         self._recalls: dict[Key, _Recall] = {}
-        self._last_pass = clock()
-
-    @property
-    def last_pass(self) -> float:
-        """Return when a pass last ended, well or badly, on the monotonic clock."""
-        return self._last_pass
 
     def forget(self, key: Key) -> None:
         """Drop everything known of an HSCJit that is gone; its children go by their owner."""
@@ -143,8 +139,6 @@ class Reconciler:
         ended = "failed" if outcome.failed else "ok"
         metrics.PASSES.labels(trigger.name.lower(), ended).inc()
         metrics.PASS_SECONDS.observe(self._clock() - began)
-        metrics.LAST_PASS.set_to_current_time()
-        self._last_pass = self._clock()
         return outcome
 
     async def _pass(self, key: Key) -> Outcome:
@@ -173,6 +167,11 @@ class Reconciler:
             pause_wrong=held_wrong,
             now=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
+        if unseen := self._blind(key.namespace):
+            # Whoever cannot see the children had better leave them alone.
+            return Outcome(
+                await self._scribe.write(key, recall.uid, report.blind(seen, unseen)) is None
+            )
         try:
             app = self._asked.read(key, body)
         except SpecError as error:

@@ -1,6 +1,6 @@
 """What does a pass say of an HSCJit? From what it saw and decided to the status, purely."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -124,6 +124,23 @@ def components(
 
 def _before(written: Mapping[str, Any]) -> tuple[str, int]:
     return str(written.get("reason", "")), int(written.get("ready", 0))
+
+
+def blind(seen: Seen, unseen: Sequence[str]) -> dict[str, Any]:
+    """Return the status while the children cannot be seen: as it was, and what stands in the way.
+
+    What was true of them is not taken back, but Ready is true of what is known only.
+    """
+    why = "; ".join(unseen)
+    found = [
+        Condition(c.READY, "Unknown", "Forbidden", why),
+        Condition(c.DEGRADED, "True", "Forbidden", why),
+    ]
+    return {
+        **seen.before,
+        "observedGeneration": seen.generation,
+        "conditions": c.merge(seen.before, found, seen.generation, seen.now),
+    }
 
 
 def compose(seen: Seen) -> s.Status:

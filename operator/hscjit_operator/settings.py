@@ -22,10 +22,16 @@ class Settings:
     image_postgres: str
     """Image of the embedded Postgres (HSCJIT_IMAGE_POSTGRES)."""
     namespace: str = "default"
-    """Where the operator runs; policies let it scrape from there (HSCJIT_OPERATOR_NAMESPACE)."""
+    """Where the operator runs; policies let it scrape from there, and its Lease is there
+    (HSCJIT_OPERATOR_NAMESPACE)."""
     prometheus: bool = False
     """A Prometheus of the same release is beside the operator: every HSCJit's network policies let
     it scrape (HSCJIT_PROMETHEUS, true or false)."""
+    lease_name: str = "hscjit-operator"
+    """The Lease by which one of several operators acts (HSCJIT_LEASE_NAME)."""
+    pod_name: str = "hscjit-operator"
+    """How this process is called in the Lease, with a random ending (HOSTNAME, which is the pod's
+    name in a pod)."""
     watch_namespaces: tuple[str, ...] = ()
     """Namespaces to serve, separated by commas; none means all (HSCJIT_WATCH_NAMESPACES)."""
     host: str = "0.0.0.0"  # noqa: S104  kubelet and Prometheus come from outside the pod
@@ -64,6 +70,8 @@ class Settings:
             image_postgres=_required(env, "HSCJIT_IMAGE_POSTGRES"),
             namespace=env.get("HSCJIT_OPERATOR_NAMESPACE", cls.namespace),
             prometheus=_flag(env, "HSCJIT_PROMETHEUS"),
+            lease_name=env.get("HSCJIT_LEASE_NAME", cls.lease_name),
+            pod_name=env.get("HOSTNAME") or cls.pod_name,
             watch_namespaces=tuple(name.strip() for name in namespaces if name.strip()),
             host=env.get("HSCJIT_HOST", cls.host),
             port=_port(env, "HSCJIT_PORT", cls.port),

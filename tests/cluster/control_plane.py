@@ -11,7 +11,7 @@ import ssl
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,8 @@ class ControlPlane:
     kubeconfig: Path
     token: str
     ca_file: Path
+    restart: Callable[[], None]
+    """End the API server as SIGTERM does, and run it again on the same store; takes seconds."""
 
 
 @contextmanager
@@ -48,13 +50,23 @@ def control_plane(binaries: Path) -> Iterator[ControlPlane]:
         etcd = _etcd_command(binaries / "etcd", folder, etcd_port, peer_port)
         api = _api_command(binaries / "kube-apiserver", folder, etcd_port, api_port)
         stack.enter_context(process("etcd", etcd, folder))
-        server = stack.enter_context(process("kube-apiserver", api, folder))
-        _wait_ready(server, api_port, folder)
+        servers = stack.enter_context(ExitStack())
+
+        def start() -> None:
+            server = servers.enter_context(process("kube-apiserver", api, folder))
+            _wait_ready(server, api_port, folder)
+
+        def restart() -> None:
+            servers.pop_all().close()
+            start()
+
+        start()
         yield ControlPlane(
             url=f"https://127.0.0.1:{api_port}",
             kubeconfig=_kubeconfig(folder, api_port),
             token=_ADMIN_TOKEN,
             ca_file=folder / "pki" / "ca.crt",
+            restart=restart,
         )
 
 

@@ -38,6 +38,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "an image that changes by itself": {"images": VALUES["images"] | {"app": "hscjit/app:latest"}},
     "a namespace that is none": {"watchNamespaces": ["Care"]},
     "a level that is none": {"log": {"level": "LOUD"}},
+    "no operator at all": {"replicas": 0},
 }
 
 
@@ -135,12 +136,15 @@ def test_the_charts_prometheus_is_small_and_off():
 
 
 def test_the_operator_stays_as_small_as_it_promises():
-    assert VALUES["resources"]["requests"] == {"cpu": "50m", "memory": "128Mi"}
+    """All replicas together; what runs for an empty spec is added up beside the manifests."""
+    requests = VALUES["resources"]["requests"]
+    assert VALUES["replicas"] * int(requests["cpu"].removesuffix("m")) <= 50
+    assert requests["memory"] == "128Mi"
 
 
 HARDENED = [
-    "replicas: 1",
-    "type: Recreate",
+    "replicas: {{ .Values.replicas }}",
+    "type: RollingUpdate",
     "runAsNonRoot: true",
     "runAsUser: 10001",
     "type: RuntimeDefault",
@@ -153,5 +157,5 @@ HARDENED = [
 
 
 @pytest.mark.parametrize("line", HARDENED)
-def test_the_operator_runs_alone_and_restricted(line: str):
+def test_the_operator_runs_twice_and_restricted(line: str):
     assert line in DEPLOYMENT

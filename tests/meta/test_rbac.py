@@ -1,6 +1,7 @@
 """The chart grants exactly the calls that the operator's code makes."""
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,6 +134,26 @@ def test_nothing_is_granted_by_the_star():
     entries = [entry for rule in RULES for entries in rule.values() for entry in entries]
     assert "*" not in "".join(entries)
     assert all(set(rule) == {"apiGroups", "resources", "verbs"} for rule in RULES)
+
+
+LEASE_CALLS = {"get": "get", "create": "create", "replace": "update"}
+"""Method of the client → the verb it needs on the Lease."""
+
+
+def test_the_lease_is_one_by_name_in_the_operators_own_namespace():
+    template = (ROOT / "charts/hscjit-operator/templates/rbac.yaml").read_text()
+    role = next(part for part in template.split("---") if "resources: [leases]" in part)
+    create, others = role.split("rules:")[1].split("- apiGroups")[1:]
+    code = (OPERATOR / "cluster" / "lease.py").read_text()
+    called = set(re.findall(r"self\._api\.(\w+)\(LEASE,", code))
+
+    assert "kind: Role\n" in role
+    assert "namespace: {{ .Release.Namespace }}" in role
+    assert "verbs: [create]" in create
+    assert 'resourceNames: [{{ include "hscjit-operator.fullname" . }}]' in others
+    assert "verbs: [get, update]" in others
+    assert {LEASE_CALLS[method] for method in called} == {"get", "create", "update"}
+    assert not [resource for _, resource in granted() if resource == "leases"]
 
 
 def test_secrets_are_read_by_name_only():

@@ -17,6 +17,7 @@ from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 
 from hscjit_operator import metrics, names
+from hscjit_operator.cluster.gate import Gate, Shut
 from hscjit_operator.cluster.kinds import DISCOVERY, POD, Kind
 
 Body = dict[str, Any]
@@ -64,7 +65,8 @@ class ApiError(Exception):
         self.kind = request.kind.kind
         self.code = code
         self.reason = reason
-        """CamelCase as the API server gives it: NotFound, Invalid, Forbidden…; Unreachable."""
+        """CamelCase as the API server gives it: NotFound, Invalid, Forbidden…; Unreachable where no
+        answer came, NotLeading where nothing was sent."""
         self.message = message[:_BODY_CUT]
         self.fields = fields
         """Paths of the fields at fault, for Invalid."""
@@ -75,9 +77,17 @@ class Api:
     """The API server, with a bound on how many writes are under way at once."""
 
     def __init__(
-        self, configuration: Configuration, *, writes_in_flight: int, timeout_s: float
+        self,
+        configuration: Configuration,
+        *,
+        writes_in_flight: int,
+        timeout_s: float,
+        gate: Gate | None = None,
     ) -> None:
-        """Wrap a configuration made by `configuration()`; close with `close()`."""
+        """Wrap a configuration made by `configuration()`; close with `close()`.
+
+        Every write passes the gate; without one, all may.
+        """
         self.configuration = configuration
         # Each TLS connection holds a quarter of a megabyte: as many as are used, and no more.
         configuration.connection_pool_maxsize = writes_in_flight + _READS_IN_FLIGHT
@@ -87,6 +97,7 @@ class Api:
         self._client = ApiClient(configuration)
         self._client.user_agent = names.MANAGER
         self._writes = asyncio.Semaphore(writes_in_flight)
+        self._gate = gate
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
 
     @property
@@ -146,9 +157,31 @@ class Api:
         path = kind.path(namespace, name, "scale")
         return await self._write(_Request("PATCH", kind, path, {}, patch, MERGE), "scale")
 
-    async def create(self, kind: Kind, namespace: str, body: Mapping[str, Any]) -> Body:
-        """Create an object that is never applied later: an Event."""
-        return await self._write(_Request("POST", kind, kind.path(namespace), {}, body), "create")
+    async def create(
+        self,
+        kind: Kind,
+        namespace: str,
+        body: Mapping[str, Any],
+        *,
+        reason: str = "create",
+        retries: int = _RETRIES,
+    ) -> Body:
+        """Create an object that is never applied later: an Event, a Lease."""
+        request = _Request("POST", kind, kind.path(namespace), {}, body)
+        return await self._write(request, reason, retries)
+
+    async def replace(
+        self,
+        kind: Kind,
+        namespace: str,
+        body: Mapping[str, Any],
+        *,
+        reason: str,
+        retries: int = _RETRIES,
+    ) -> Body:
+        """Put a whole object in place of the version it names; ApiError 409 if that is not it."""
+        path = kind.path(namespace, body["metadata"]["name"])
+        return await self._write(_Request("PUT", kind, path, {}, body), reason, retries)
 
     async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str, reason: str) -> None:
         """Delete exactly that object; one that is gone already, or is another, is left alone."""
@@ -211,7 +244,7 @@ class Api:
 
     async def _write(self, request: _Request, reason: str, retries: int = _RETRIES) -> Body:
         async with self._writes:
-            if "dryRun" not in request.query:
+            if "dryRun" not in request.query and (self._gate is None or self._gate.is_open):
                 verb = "APPLY" if request.content == APPLY else request.method
                 metrics.WRITES.labels(request.kind.kind, verb, reason).inc()
             return await self._call(request, retries)
@@ -220,7 +253,7 @@ class Api:
         """Call, waiting as long as a 429 asks for, a few times."""
         for left in range(retries, -1, -1):
             try:
-                raw = await self._send(request)
+                raw = await self._pass(request)
             except _Throttled as throttled:
                 if left == 0:
                     raise throttled.error from None
@@ -230,6 +263,16 @@ class Api:
                 answer: Body = json.loads(raw)
                 return answer
         raise AssertionError("unreachable: the last round returns or raises")
+
+    async def _pass(self, request: _Request) -> bytes:
+        """Send what only reads; send a write if the gate lets it through, at this very moment."""
+        if request.method == "GET" or self._gate is None:
+            return await self._send(request)
+        try:
+            async with self._gate.passage():
+                return await self._send(request)
+        except Shut as shut:
+            raise ApiError(request, UNREACHED, "NotLeading", str(shut)) from None
 
     async def _send(self, request: _Request) -> bytes:
         headers = {"Content-Type": request.content, "Accept": "application/json"}

@@ -40,6 +40,8 @@ POD: Final = Kind("Pod", "", "v1", "pods")
 DISCOVERY: Final = Kind("APIResourceList", "", "v1", "")
 """What the API server answers when asked which kinds it serves; for counting, it has no objects."""
 EVENT: Final = Kind("Event", "events.k8s.io", "v1", "events")
+LEASE: Final = Kind("Lease", "coordination.k8s.io", "v1", "leases")
+"""The operator's own, in its own namespace; no child of anything."""
 CLAIM: Final = Kind("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims")
 CONFIG_MAP: Final = Kind("ConfigMap", "", "v1", "configmaps")
 SERVICE: Final = Kind("Service", "", "v1", "services")

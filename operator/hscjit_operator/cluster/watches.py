@@ -1,36 +1,43 @@
-"""Are the watches alive, and did a list replace what they had shown?
+"""Are the watches alive, may we watch at all, and did a list replace what they had shown?
 
-kopf watches and lists, but says nothing of either. It lets us bring the HTTP session, so a trace
-on that session sees each list and each watch begin. After a list (the first one, or one forced by
-410 Gone) whatever the cache holds and the list did not show was deleted unseen.
+kopf watches and lists, but says nothing of either; the session that it is given tells us here.
+After a list (the first one, or one forced by 410 Gone) whatever the cache holds and the list did
+not show was deleted unseen.
 """
 
 import asyncio
-import re
 from collections.abc import Callable, Collection
-from types import SimpleNamespace
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final, cast
 
 import aiohttp
-from yarl import URL
 
 from hscjit_operator import metrics
 from hscjit_operator.cluster.client import Api
 from hscjit_operator.cluster.kinds import HSCJIT, WATCHED
+from hscjit_operator.cluster.listening import Listening, Scope
 from hscjit_operator.cluster.observe import Apps, Children
+from hscjit_operator.cluster.pace import Pace
 
 SERVER_TIMEOUT_S: Final = 240
 """The API server ends each watch after so long; it is taken up where it ended, without a list."""
+SILENCE_S: Final = 70.0
+"""A watch that brings nothing for so long is begun anew: bookmarks come once a minute."""
 _OVERDUE_S: Final = SERVER_TIMEOUT_S + 90
 """No new watch for so long: nobody watches that kind any more, whatever the process looks like."""
 _SETTLE_S: Final = 1.0
 """After a list, how long its objects may take to the cache."""
+_BEAR_S: Final = 10.0
+"""A right that is missing for so long is told of: while a cluster is upgraded it may flicker."""
 
-_PATH: Final = re.compile(r"/(?:api|apis/[^/]+)/[^/]+/(?:namespaces/([^/]+)/)?([a-z]+)")
 _KINDS: Final = {kind.plural: kind.kind for kind in (*WATCHED, HSCJIT)}
 
-Scope = tuple[str, str | None]
-"""Kind, and the namespace it is watched in (None: all)."""
+
+@dataclass(slots=True)
+class _Refusal:
+    since: float
+    verb: str
+    why: str
 
 
 class Watches:
@@ -42,78 +49,105 @@ class Watches:
         children: Children,
         namespaces: Collection[str],
         clock: Callable[[], float],
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`namespaces` are those watched, none meaning all; `clock` is monotonic seconds."""
+        """`namespaces` are those watched, none meaning all; `clock` is monotonic seconds.
+
+        `changed` is called when rights were found missing, or are there again.
+        """
         self._apps = apps
         self._children = children
         self._clock = clock
+        self._changed = changed
         scopes = tuple(namespaces) or (None,)
-        self._expected = {(kind, scope) for kind in _KINDS.values() for scope in scopes}
+        self._expected: set[Scope] = {(kind, scope) for kind in _KINDS for scope in scopes}
         self._began: dict[Scope, float] = {}
+        self._tried: dict[Scope, float] = {}
+        self._refusals: dict[Scope, _Refusal] = {}
         self._sweeps: set[asyncio.Task[None]] = set()
 
     def missing(self) -> list[str]:
         """Return the kinds that are not watched now: never listed yet, or the watch is dead."""
         now = self._clock()
         alive = {scope for scope, began in self._began.items() if now - began < _OVERDUE_S}
-        gaps = sorted({kind for kind, _ in self._expected - alive})
+        alive -= self._refusals.keys()
+        gaps = sorted({_KINDS[plural] for plural, _ in self._expected - alive})
         metrics.WATCHES_SYNCED.set(not gaps)
         return gaps
 
     def dead(self) -> list[str]:
-        """Return the kinds whose watch once lived and is overdue: only a restart brings it back."""
+        """Return the kinds that nobody even tries to watch any more: only a restart helps."""
         now = self._clock()
         return sorted(
-            {kind for (kind, _), began in self._began.items() if now - began > _OVERDUE_S}
+            {_KINDS[plural] for (plural, _), at in self._tried.items() if now - at > _OVERDUE_S}
+        )
+
+    def blind(self, namespace: str) -> list[str]:
+        """Return what may not be listed or watched there, each with verb and kind, in order."""
+        now = self._clock()
+        return sorted(
+            f"{refusal.verb} {_KINDS[plural]} is forbidden: {refusal.why}"
+            for (plural, scope), refusal in self._refusals.items()
+            if scope in (None, namespace)
+            and (now - refusal.since > _BEAR_S or (plural, scope) not in self._began)
         )
 
     def session(self, api: Api) -> aiohttp.ClientSession:
-        """Return a session for kopf: traced, and with a token that is always the present one."""
-        trace = aiohttp.TraceConfig()
+        """Return what kopf takes for a session, with a token that is always the present one."""
+        return cast(aiohttp.ClientSession, Listening(api, self, Pace(self._clock)))
 
-        async def begins(
-            _session: aiohttp.ClientSession,
-            _context: SimpleNamespace,
-            request: aiohttp.TraceRequestStartParams,
-        ) -> None:
-            await self._authorize(api, request.headers)
-            self._note(request.url)
+    def is_ours(self, scope: Scope) -> bool:
+        """Tell whether that is watched for us."""
+        return scope in self._expected
 
-        trace.on_request_start.append(begins)
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=api.ssl_context), trace_configs=[trace]
-        )
-
-    @staticmethod
-    async def _authorize(api: Api, headers: Any) -> None:
-        # A pod's token is replaced within the hour; the configuration rereads its file.
-        token = await api.configuration.get_api_key_with_prefix(
-            "BearerToken", alias="authorization"
-        )
-        if token:
-            headers["Authorization"] = token
-
-    def _note(self, url: URL) -> None:
-        found = _PATH.fullmatch(url.path)
-        if found is None or found.group(2) not in _KINDS:
+    def tried(self, scope: Scope, *, watching: bool) -> None:
+        """Take note that a list or a watch is asked for."""
+        if watching:
+            self._tried[scope] = self._clock()
             return
-        if "continue" in url.query:
-            return  # a further page of the list that began before
-        kind, namespace = _KINDS[found.group(2)], found.group(1)
-        if "watch" not in url.query:
-            if kind == HSCJIT.kind:
-                self._apps.listing_began(namespace)
-            else:
-                self._children.listing_began(kind, namespace)
+        plural, namespace = scope
+        if plural == HSCJIT.plural:
+            self._apps.listing_began(namespace)
+        else:
+            self._children.listing_began(_KINDS[plural], namespace)
+
+    def began(self, scope: Scope, *, watching: bool) -> None:
+        """Take note that it was granted: what the list did not show is gone."""
+        refusal = self._refusals.get(scope)
+        if refusal is not None and (watching or refusal.verb == "LIST"):
+            del self._refusals[scope]
+            self._changed()
+        if not watching:
             return
-        self._began[kind, namespace] = self._clock()
-        task = asyncio.get_running_loop().create_task(self._sweep(kind, namespace))
+        self._began[scope] = self._clock()
+        task = asyncio.get_running_loop().create_task(self._sweep(*scope))
         self._sweeps.add(task)
         task.add_done_callback(self._sweeps.discard)
 
-    async def _sweep(self, kind: str, namespace: str | None) -> None:
+    def forbidden(self, scope: Scope, *, watching: bool, why: str) -> bool:
+        """Take note that it was refused; tell whether to go on without it.
+
+        Children may stay unseen for a while, and every HSCJit is told. Without the HSCJits there
+        is nobody to tell.
+        """
+        verb = "WATCH" if watching else "LIST"
+        known = self._refusals.get(scope)
+        if known is None or known.verb != verb:
+            since = self._clock() if known is None else known.since
+            self._refusals[scope] = _Refusal(since, verb, why)
+        if scope[0] == HSCJIT.plural:
+            return False
+        self._changed()
+        return True
+
+    def is_unlisted(self, scope: Scope) -> bool:
+        """Tell whether the last list was refused: then there is nothing to watch from."""
+        refusal = self._refusals.get(scope)
+        return refusal is not None and refusal.verb == "LIST"
+
+    async def _sweep(self, plural: str, namespace: str | None) -> None:
         await asyncio.sleep(_SETTLE_S)
-        if kind == HSCJIT.kind:
+        if plural == HSCJIT.plural:
             self._apps.listing_ended(namespace)
         else:
-            self._children.listing_ended(kind, namespace)
+            self._children.listing_ended(_KINDS[plural], namespace)

@@ -106,9 +106,10 @@ OF_THE_OPERATOR: Final[Sequence[Alert]] = (
     Alert(
         "HSCJitOperatorSilent",
         "time() - max(hscjit_operator_last_pass_timestamp_seconds) > 120 "
-        "or absent(hscjit_operator_last_pass_timestamp_seconds)",
+        "or absent(hscjit_operator_last_pass_timestamp_seconds) "
+        "or max(hscjit_operator_leader) == 0",
         "3m",
-        "No pass of the operator ended for two minutes, or nobody hears of it",
+        "No pass of the operator ended for two minutes, no pod of it acts, or nobody hears of it",
     ),
 )
 

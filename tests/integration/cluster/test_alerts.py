@@ -185,7 +185,11 @@ def test_the_configuration_is_taken(promtool: Path, tmp_path: Path) -> None:
 
 def test_each_alert_fires_when_it_shall_and_not_before(promtool: Path, tmp_path: Path) -> None:
     """All stories in one run of the tool; the operator's own alert looks on in each."""
-    alive = {"hscjit_operator_last_pass_timestamp_seconds": "0+60x120"}
+    alive = {
+        "hscjit_operator_last_pass_timestamp_seconds": "0+60x120",
+        'hscjit_operator_leader{instance="a"}': "1x60 0x60",
+        'hscjit_operator_leader{instance="b"}': "0x60 1x60",
+    }
     rules = yaml.safe_load((FILES / "alerts.yaml").read_text())
     names = [rule["alert"] for group in rules["groups"] for rule in group["rules"]]
     assert {fired for _, _, fired in STORIES.values() if fired} == {*names} - {
@@ -196,6 +200,11 @@ def test_each_alert_fires_when_it_shall_and_not_before(promtool: Path, tmp_path:
         tests.append(_test(story, {**alive, **series}, at, {fired: 1} if fired else {}, names))
     silent = {"hscjit_operator_last_pass_timestamp_seconds": "0x20"}
     tests.append(_test("passes stopped", silent, "7m", {"HSCJitOperatorSilent": 1}, names))
+    idle = {
+        "hscjit_operator_last_pass_timestamp_seconds": "0+60x20",
+        "hscjit_operator_leader": "0x20",
+    }
+    tests.append(_test("nobody acts", idle, "7m", {"HSCJitOperatorSilent": 1}, names))
     tests.append(_test("passes go on", alive, "7m", {}, names))
     tests.append(_test("nobody is scraped", {}, "7m", {"HSCJitOperatorSilent": 1}, names))
     file = tmp_path / "stories.yaml"

@@ -3,11 +3,9 @@
 from typing import Any
 
 import pytest
-from yarl import URL
 
 from hscjit_operator import names
 from hscjit_operator.cluster.observe import Apps, Children
-from hscjit_operator.cluster.watches import Watches
 from hscjit_operator.model import facts
 from hscjit_operator.model.observed import (
     AutoscalerFacts,
@@ -269,18 +267,3 @@ def test_the_configuration_tells_the_manuals_address(data: dict[str, str], addre
 def test_other_config_maps_tell_nothing():
     labels = names.labels("support", "ledger", "uid-1")
     assert facts.child(body(metadata={"labels": labels})).facts == PlainFacts()
-
-
-def test_a_further_page_belongs_to_the_list_that_began_before():
-    seen = Seen()
-    watches = Watches(Apps(seen.told.append), seen.children, (), lambda: 0.0)
-    pages = URL("https://api/api/v1/configmaps").with_query(limit=1)
-    seen.children.learn(body(name="support-gone"))
-
-    watches._note(pages)
-    seen.children.see(body(name="support-one"))
-    watches._note(pages.update_query({"continue": "there"}))
-    seen.children.see(body(name="support-two"))
-    seen.children.listing_ended("ConfigMap", None)
-
-    assert {name for _, name in seen.children.of(SUPPORT)} == {"support-one", "support-two"}

@@ -1,9 +1,11 @@
 """Every pod of every variant: no root, bounded, no token, no secret but as a file."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.unit.operator.manifests.builders import (
     INPUTS,
     RESTORING,
@@ -18,6 +20,7 @@ from tests.unit.operator.manifests.restricted import violations
 
 from hscjit_operator import manifests, names
 
+CHART = Path(__file__).parents[4] / "charts" / "hscjit-operator"
 PODS = {
     f"{variant}: {pod.owner}": pod
     for variant, (spec, changes) in VARIANTS.items()
@@ -242,8 +245,11 @@ def test_everything_pulls_with_the_users_secrets() -> None:
 
 
 def test_empty_spec_fits_a_small_node() -> None:
-    """What runs all the time asks for at most 600m and 1.5 GiB, the operator's 50m/128Mi in it."""
-    cpu, memory = 50, 128
+    """What runs all the time asks for at most 600m and 1.5 GiB, all of the operator's pods too."""
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    operator = values["resources"]["requests"]
+    cpu = values["replicas"] * int(operator["cpu"].removesuffix("m"))
+    memory = values["replicas"] * int(operator["memory"].removesuffix("Mi"))
     for pod, replicas in _running(children(migrate_image=None)):
         for container in pod.spec["containers"]:
             requests = container["resources"]["requests"]

@@ -1,0 +1,238 @@
+"""What do kopf's lists and watches get to hear? Any trouble, in a form that they survive.
+
+kopf gives a watch up for good, and says so nowhere, on an answer that it does not know: an ERROR
+event that is no 410, a 404 while the CRD is replaced, half a line. It watches again without a
+pause when streams end as soon as they began. And it lets nothing through while one kind cannot be
+listed. So it is given this in place of an HTTP session.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final, NamedTuple, Protocol, Self
+
+import aiohttp
+import structlog
+
+from hscjit_operator.cluster.client import FORBIDDEN, TOO_MANY, Api
+from hscjit_operator.cluster.pace import Pace
+
+log = structlog.stdlib.get_logger(__name__)
+
+Scope = tuple[str, str | None]
+"""Plural of a kind, and the namespace it is watched in (None: all)."""
+
+LOOK_AGAIN_S: Final = 5.0
+"""How often a right that was missing is tried anew."""
+LONGEST_RETRY_AFTER_S: Final = 30.0
+
+_OK: Final = 200
+_UNAUTHORIZED: Final = 401
+_SERVER_ERROR: Final = 500
+_PATH: Final = re.compile(r"/(?:api|apis/[^/]+)/[^/]+/(?:namespaces/([^/]+)/)?([a-z]+)")
+_MARK: Final = b'"ERROR"'
+_ERROR: Final = re.compile(rb'\{\s*"type"\s*:\s*"ERROR"')
+"""How error events begin, whoever writes them; objects may hold the mark, but not there."""
+_LIST_ANEW: Final = b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired"}}\n'
+
+
+class Asked(NamedTuple):
+    """What a call asks for."""
+
+    scope: Scope | None
+    """None: neither a list nor a watch."""
+    watching: bool
+    further: bool
+    """A further page, which belongs to the list that began before."""
+
+
+def asked(call: str) -> Asked:
+    """Return what is asked by a path with its query."""
+    path, _, query = call.partition("?")
+    found = _PATH.fullmatch(path)
+    scope = (found.group(2), found.group(1)) if found else None
+    words = [word.partition("=")[0] for word in query.split("&")]
+    return Asked(scope, "watch" in words, "continue" in words)
+
+
+class Listener(Protocol):
+    """Who keeps account of lists and watches."""
+
+    def is_ours(self, scope: Scope) -> bool:
+        """Tell whether that is watched for us."""
+
+    def tried(self, scope: Scope, *, watching: bool) -> None:
+        """Take note that a list or a watch is asked for."""
+
+    def began(self, scope: Scope, *, watching: bool) -> None:
+        """Take note that it was granted."""
+
+    def forbidden(self, scope: Scope, *, watching: bool, why: str) -> bool:
+        """Take note that it was refused; tell whether to go on without it."""
+
+    def is_unlisted(self, scope: Scope) -> bool:
+        """Tell whether the last list was refused: then there is nothing to watch from."""
+
+
+class Fabricated:
+    """An answer of our own making, as much of one as kopf reads."""
+
+    status: Final = _OK
+    headers: Final[Mapping[str, str]] = {}
+
+    def __init__(self, text: bytes) -> None:
+        """Say `text` and end."""
+        self._text = text
+        self.content = self
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    async def json(self) -> Any:
+        """Return what is said."""
+        return json.loads(self._text)
+
+    async def iter_chunked(self, _size: int) -> AsyncIterator[bytes]:
+        """Return what is said as a stream."""
+        yield self._text
+
+
+class Stream:
+    """A watch's answer: whole lines only, and every error a reason to list anew."""
+
+    status: Final = _OK
+
+    def __init__(self, response: aiohttp.ClientResponse, scope: Scope) -> None:
+        """Pass on what a response brings."""
+        self._response = response
+        self._scope = scope
+        self.headers = response.headers
+        self.content = self
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._response.close()
+
+    def close(self) -> None:
+        """Break off."""
+        self._response.close()
+
+    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
+        """Return the events as they come; what was cut off in the middle is no event."""
+        rest = b""
+        async for piece in self._response.content.iter_chunked(size):
+            lines, newline, rest = (rest + piece).rpartition(b"\n")
+            if _MARK not in lines:
+                yield lines + newline
+                continue
+            for line in lines.split(b"\n"):
+                if _ERROR.match(line):
+                    said = line[:256].decode(errors="replace")
+                    log.warning("Watch ended with an error", kind=self._scope[0], error=said)
+                    yield _LIST_ANEW
+                    return
+                yield line + b"\n"
+
+
+class Listening:
+    """What kopf takes for its HTTP session."""
+
+    def __init__(self, api: Api, listener: Listener, pace: Pace) -> None:
+        """Reach the API server as `api` does, with connections of its own."""
+        self._api = api
+        self._listener = listener
+        self._pace = pace
+        connector = aiohttp.TCPConnector(limit=0, ssl=api.ssl_context)
+        self._session = aiohttp.ClientSession(connector=connector)
+        self.headers = self._session.headers
+
+    @property
+    def closed(self) -> bool:
+        """Tell whether it is over."""
+        return self._session.closed
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    async def request(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> aiohttp.ClientResponse | Fabricated | Stream:
+        """Ask, as soon as the pace allows; raises what kopf answers by asking again."""
+        scope, watching, further = asked(url.removeprefix(self._api.configuration.host))
+        if not further:
+            await asyncio.sleep(self._pace.begin((scope or url, watching)))
+        if scope is None or not self._listener.is_ours(scope):
+            return await self._ask(method, url, headers, options)
+        if not further:
+            self._listener.tried(scope, watching=watching)
+        if watching and self._listener.is_unlisted(scope):
+            return await self._without(watching=True)
+        response = await self._ask(method, url, headers, options)
+        return await self._heard(response, scope, watching=watching)
+
+    async def _ask(
+        self, method: str, url: str, headers: Mapping[str, str] | None, options: Mapping[str, Any]
+    ) -> aiohttp.ClientResponse:
+        # A pod's token is replaced within the hour; the configuration rereads its file.
+        token = await self._api.configuration.get_api_key_with_prefix(
+            "BearerToken", alias="authorization"
+        )
+        sent = {**(headers or {}), **({"Authorization": token} if token else {})}
+        return await self._session.request(method, url, headers=sent, **options)
+
+    async def _heard(
+        self, response: aiohttp.ClientResponse, scope: Scope, *, watching: bool
+    ) -> aiohttp.ClientResponse | Fabricated | Stream:
+        code = response.status
+        if code == FORBIDDEN:
+            why = await _why(response)
+            if not self._listener.forbidden(scope, watching=watching, why=why):
+                raise aiohttp.ClientConnectionError(why)
+            return await self._without(watching=watching)
+        if code >= _SERVER_ERROR or (code == TOO_MANY and _is_bearable(response)):
+            return response  # kopf tries again, as late as it is asked to
+        if code != _OK or response.content_type != "application/json":
+            why = await _why(response)
+            if watching and code in (_UNAUTHORIZED, TOO_MANY):
+                raise aiohttp.ClientConnectionError(f"{code}: {why}")  # the same is asked again
+            asked = "Watch" if watching else "List"
+            log.warning(f"{asked} was refused", kind=scope[0], code=code, error=why)
+            if not watching:
+                raise aiohttp.ClientPayloadError(f"{code}: {why}")  # it is listed from the start
+            return Fabricated(_LIST_ANEW)
+        self._listener.began(scope, watching=watching)
+        return Stream(response, scope) if watching else response
+
+    @staticmethod
+    async def _without(*, watching: bool) -> Fabricated:
+        """Go on as if there were nothing of that kind, and look again soon."""
+        if not watching:
+            return Fabricated(b'{"items":[],"metadata":{"resourceVersion":"0"}}')
+        await asyncio.sleep(LOOK_AGAIN_S)
+        return Fabricated(_LIST_ANEW)
+
+
+def _is_bearable(response: aiohttp.ClientResponse) -> bool:
+    """Tell whether kopf can wait for as long as a 429 asks for: it takes whole seconds only."""
+    asked = response.headers.get("Retry-After", "1")
+    return asked.isdecimal() and int(asked) <= LONGEST_RETRY_AFTER_S
+
+
+async def _why(response: aiohttp.ClientResponse) -> str:
+    """Return what a refusal says, and close it."""
+    async with response:
+        text = await response.text(errors="replace")
+    try:
+        return str(json.loads(text)["message"])[:256]
+    except (ValueError, TypeError, KeyError):
+        return text[:256]

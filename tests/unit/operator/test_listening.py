@@ -1,0 +1,153 @@
+"""What kopf's watches get to hear, how soon they begin again, and what of it is kept in mind."""
+
+import itertools
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from hscjit_operator.cluster.kinds import HSCJIT, WATCHED
+from hscjit_operator.cluster.listening import Stream, asked
+from hscjit_operator.cluster.observe import Apps, Children
+from hscjit_operator.cluster.pace import CALM_S, GAPS_S, Pace
+from hscjit_operator.cluster.watches import Watches
+
+EVENT = b'{"type":"MODIFIED","object":{"data":{"level":"ERROR"}}}\n'
+EXPIRED = 410
+
+
+class Response:
+    """As much of an aiohttp response as is read, in pieces as the network cuts them."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.headers: dict[str, str] = {}
+        self.content = self
+        self._pieces = pieces
+
+    async def iter_chunked(self, _size: int) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            yield piece
+
+
+async def heard(*pieces: bytes) -> list[Any]:
+    stream = Stream(Response(*pieces), ("pods", None))  # type: ignore[arg-type]
+    said = b"".join([piece async for piece in stream.iter_chunked(1024)])
+    return [json.loads(line) for line in said.splitlines()]
+
+
+@pytest.mark.parametrize("at", [1, 20, len(EVENT) - 1, len(EVENT), len(EVENT) + 7])
+async def test_events_are_whole_wherever_the_network_cuts(at: int):
+    both = EVENT + EVENT
+    assert await heard(both[:at], both[at:]) == [json.loads(EVENT)] * 2
+
+
+async def test_half_an_event_is_none():
+    assert await heard(EVENT, EVENT[:30]) == [json.loads(EVENT)]
+
+
+@pytest.mark.parametrize("text", ['{"type":"ERROR","object":{}}', '{ "type": "ERROR" }'])
+async def test_an_error_of_any_kind_is_a_reason_to_list_anew(text: str):
+    first, last = await heard(EVENT + text.encode() + b"\n" + EVENT)
+    assert first == json.loads(EVENT)
+    assert (last["type"], last["object"]["code"]) == ("ERROR", EXPIRED)
+
+
+CALLS = {
+    "/api/v1/pods?limit=500&labelSelector=a%3Db": (("pods", None), False, False),
+    "/api/v1/namespaces/shop/pods?limit=500&continue=abc": (("pods", "shop"), False, True),
+    "/apis/apps/v1/deployments?watch=true&resourceVersion=7": (("deployments", None), True, False),
+    "/apis/apps/v1": (None, False, False),
+    "/version": (None, False, False),
+}
+
+
+@pytest.mark.parametrize(("call", "what"), CALLS.items(), ids=CALLS)
+def test_what_a_call_asks_for(call: str, what: tuple[Any, ...]):
+    assert asked(call) == what
+
+
+def test_what_ends_at_once_begins_later_each_time():
+    pace = Pace(lambda: 100.0)
+    begun = [pace.begin("pods") for _ in range(len(GAPS_S) + 2)]
+    gaps = [after - before for before, after in itertools.pairwise(begun)]
+
+    assert gaps == [*GAPS_S, GAPS_S[-1]]
+    assert pace.begin("services") == 0.0
+
+
+@pytest.mark.parametrize(("lasted_s", "wait_s"), [(CALM_S, 0.0), (CALM_S - 1, 0.0), (0.1, 0.4)])
+def test_what_lasted_begins_at_once(lasted_s: float, wait_s: float):
+    now = 100.0
+    pace = Pace(lambda: now)
+    for _ in range(3):
+        pace.begin("pods")
+    last = now = now + 0.25  # when the third one began
+    now = last + lasted_s
+
+    assert pace.begin("pods") == pytest.approx(wait_s)
+
+
+class Clocked:
+    """The account of lists and watches on a clock that a test turns."""
+
+    def __init__(self, *namespaces: str) -> None:
+        self.now = 1000.0
+        self.news = 0
+        children = Children(changed=lambda _key: None)
+        self.watches = Watches(
+            Apps(lost=lambda _key: None), children, namespaces, lambda: self.now, self._changed
+        )
+
+    def _changed(self) -> None:
+        self.news += 1
+
+
+async def test_a_kind_that_may_not_be_listed_is_told_at_once_where_it_never_was():
+    story = Clocked("shop", "care")
+    scope = ("pods", "shop")
+
+    assert story.watches.forbidden(scope, watching=False, why="no")
+    assert story.watches.blind("shop") == ["LIST Pod is forbidden: no"]
+    assert story.watches.blind("care") == []
+    assert story.watches.is_unlisted(scope)
+
+    story.watches.began(scope, watching=False)
+    assert (story.watches.blind("shop"), story.news) == ([], 2)
+
+
+@pytest.mark.parametrize(("after_s", "told"), [(10.0, False), (10.1, True)])
+async def test_a_right_that_flickers_is_not_told(after_s: float, told: bool):
+    story = Clocked()
+    scope = ("pods", None)
+    story.watches.began(scope, watching=True)
+    story.watches.forbidden(scope, watching=True, why="no")
+    story.now += after_s
+
+    assert bool(story.watches.blind("anywhere")) is told
+    assert not story.watches.is_unlisted(scope)
+    story.watches.began(scope, watching=False)
+    assert bool(story.watches.blind("anywhere")) is told, "to list is not to watch"
+
+
+def test_without_the_hscjits_there_is_nobody_to_tell():
+    story = Clocked()
+    assert not story.watches.forbidden((HSCJIT.plural, None), watching=False, why="no")
+    assert story.news == 0
+
+
+async def test_who_tries_is_not_dead_and_who_was_refused_is_missing():
+    story = Clocked()
+    kinds = [*WATCHED, HSCJIT]
+    for kind in kinds:
+        story.watches.tried((kind.plural, None), watching=True)
+        story.watches.began((kind.plural, None), watching=True)
+    assert (story.watches.missing(), story.watches.dead()) == ([], [])
+
+    story.watches.forbidden(("pods", None), watching=True, why="no")
+    assert story.watches.missing() == ["Pod"]
+    story.now += 331.0
+    for kind in kinds[1:]:
+        story.watches.tried((kind.plural, None), watching=True)
+    assert story.watches.dead() == [kinds[0].kind]
+    assert len(story.watches.missing()) == len(kinds)
