@@ -34,6 +34,8 @@ from hscjit_operator.names import Key
 log = structlog.stdlib.get_logger(__name__)
 
 TICK_S: Final = 1.0
+BREATH: Final = 16
+"""HSCJits that are decided on at once: a thousand would hold everything else up for 0.1 s."""
 LOG_LINES: Final = 50
 LOG_DEADLINE_S: Final = 1.0
 """Evidence is worth this much of a bad pod's time."""
@@ -143,13 +145,15 @@ class Pilot:
         }
         answered = {key for key, own in samples.items() if any(not s.silent for s in own)}
         _count(heard.samples.values())
-        for key, flight in list(self._flights.items()):
-            if key not in samples:
-                continue  # it came while we were asking
+        for n, (key, flight) in enumerate(list(self._flights.items())):
+            if n % BREATH == 0:
+                await asyncio.sleep(0)
+            if key not in samples or self._flights.get(key) is not flight:
+                continue  # it came while we were asking, or went while we were deciding
             observed = Observation(
                 samples=samples[key],
                 pods=flight.subject.pods,
-                elsewhere_answered=bool(answered - {key}),
+                elsewhere_answered=len(answered) > (key in answered),
                 trusted=heard.trusted,
                 dependencies_ready=flight.subject.dependencies_ready,
                 rollout_in_progress=flight.subject.rollout_in_progress,
