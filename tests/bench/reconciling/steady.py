@@ -17,6 +17,7 @@ _TELLING_S = 1.0
 _NOT_DISTURBED = {"PersistentVolumeClaim", "Secret", "HSCJit", "Job", "Pod"}
 """Claims and Jobs come back only once the old ones are gone; Secrets are not watched."""
 _STATUS = "hscjits/status"
+_RUN_PODS = {"Deployment", "StatefulSet"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,10 @@ class Ground:
         for n in range(times):
             owner, child = self.pick(chance)
             took.append(await (self.edit if n % 2 else self.delete)(owner, child))
+            if child[0] in _RUN_PODS:
+                await self.player.run_pods(kinds.by_name(child[0]), child[1])
             await asyncio.sleep(0.05)
+        await self.observer.calm(_TELLING_S)
         return took
 
     async def told(self, changes: int) -> float:
