@@ -224,3 +224,25 @@ async def test_an_api_server_that_restarts():
 
             await story.change()
             await story.until_right()
+
+
+@pytest.mark.parametrize(("watching", "verb"), [(False, "LIST"), (True, "WATCH")])
+async def test_a_kind_that_may_not_be_seen_is_named_and_its_children_left_alone(
+    world: World, watching: bool, verb: str
+):
+    async with proxy(world.user.server) as way:
+        way.rule = lambda call: (
+            status(403, "Forbidden")
+            if call.path.endswith("/deployments") and call.watch is watching
+            else None
+        )
+        async with operator(world, via=way.url):
+            await world.create()
+            told = await world.until_condition("Degraded", "Forbidden", "True")
+            assert f"{verb} Deployment is forbidden: made up" in told["message"]
+            assert (await world.condition("Ready"))["status"] == "Unknown"
+            assert await world.children() == {}
+
+            way.rule = lambda _call: None
+            await world.end_job(await world.job("mig"))
+            await world.start()
