@@ -79,7 +79,10 @@ class LockedScheduler(Scheduler):  # type: ignore[misc]  # Celery has no types
         if settings.redis_queue_url is None:
             raise RuntimeError("HSCJIT_REDIS_QUEUE_URL_FILE is not set: beat needs the queue")
         redis = Redis.from_url(
-            settings.redis_queue_url, socket_timeout=2.0, socket_connect_timeout=2.0
+            settings.redis_queue_url,
+            socket_timeout=2.0,
+            socket_connect_timeout=2.0,
+            **settings.redis_queue_tls,
         )
         self._lock = Lock(redis, f"{settings.name}:beat", LOCK_TTL_S)
         self.max_interval = _TICK_S

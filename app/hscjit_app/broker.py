@@ -136,6 +136,7 @@ def _set_up(celery: "Celery", settings: Settings) -> None:
     celery.conf.update(
         broker_url=settings.redis_queue_url or "memory://",
         broker_transport_options=transport,
+        broker_use_ssl=_tls(settings),
         result_backend_transport_options={"visibility_timeout": _VISIBILITY_TIMEOUT_S},
         visibility_timeout=_VISIBILITY_TIMEOUT_S,
         broker_connection_retry_on_startup=True,
@@ -165,6 +166,15 @@ def _set_up(celery: "Celery", settings: Settings) -> None:
         task_queues=_queues(settings),
         timezone="UTC",
     )
+
+
+def _tls(settings: Settings) -> "dict[str, Any] | None":
+    """Return how the carrier checks a server it speaks TLS with; None = it does not."""
+    if not (settings.redis_queue_url or "").startswith("rediss://"):
+        return None
+    import ssl  # noqa: PLC0415  # not for those without TLS
+
+    return {"ssl_cert_reqs": ssl.CERT_REQUIRED, **settings.redis_queue_tls}
 
 
 def _queues(settings: Settings) -> "list[Queue]":

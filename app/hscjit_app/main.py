@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypedDict
 
 import structlog
@@ -81,8 +81,10 @@ async def lifespan(app: FastAPI, settings: Settings, engine: Engine) -> AsyncIte
     metrics.APP_INFO.labels(VERSION, settings.component).set(1)
     broker.configure(settings)
     database = Database(settings)
-    queue = _redis(settings.redis_queue_url)
-    cache_redis = _redis(settings.redis_cache_url, timeout_s=CACHE_TIMEOUT_S)
+    queue = _redis(settings.redis_queue_url, settings.redis_queue_tls)
+    cache_redis = _redis(
+        settings.redis_cache_url, settings.redis_cache_tls, timeout_s=CACHE_TIMEOUT_S
+    )
     cache = MultiLayerCache(
         shared=Shared(cache_redis) if cache_redis else None,
         bus=Bus(queue, new_name(settings.pod)) if queue else None,
@@ -158,7 +160,9 @@ async def _sample_queue(redis: Redis) -> None:
         await asyncio.sleep(QUEUE_PERIOD_S)
 
 
-def _redis(url: str | None, timeout_s: float = BLOCK_MS / 1000 + 2.0) -> "Redis | None":
+def _redis(
+    url: str | None, tls: Mapping[str, str], timeout_s: float = BLOCK_MS / 1000 + 2.0
+) -> "Redis | None":
     """Return a client; by default a blocking read is no failure."""
     if url is None:
         return None
@@ -170,6 +174,7 @@ def _redis(url: str | None, timeout_s: float = BLOCK_MS / 1000 + 2.0) -> "Redis 
         retry=Retry(NoBackoff(), 1),
         socket_keepalive=True,
         health_check_interval=0,
+        **tls,
     )
 
 

@@ -23,6 +23,7 @@ _HOST = re.compile(
     r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?)(:(?P<port>\d{1,5}))?"
 )
 _MAX_PORT = 65535
+_POSTGRES = ("postgresql", "postgres")
 
 
 class SettingsError(ValueError):
@@ -55,11 +56,20 @@ class Settings:
     """HSCJIT_METRICS_PORT: where worker and beat answer /health and /metrics."""
 
     database_url: str = field(default="sqlite+aiosqlite:///hscjit.db", repr=False)
-    """HSCJIT_DATABASE_URL[_FILE]: SQLAlchemy URL; unset = a SQLite file in the work folder."""
+    """HSCJIT_DATABASE_URL[_FILE]: SQLAlchemy URL; unset = a SQLite file in the work folder.
+    `postgresql://` and `postgres://` mean the driver we have."""
+    database_ca: Path | None = None
+    """HSCJIT_DATABASE_CA_FILE: PEM of who vouches for Postgres. With it `sslmode` is `verify-full`
+    unless the URL says `verify-ca`; None = as the URL says."""
     redis_cache_url: str | None = field(default=None, repr=False)
     """HSCJIT_REDIS_CACHE_URL[_FILE]: the Redis that may forget; None = none."""
     redis_queue_url: str | None = field(default=None, repr=False)
     """HSCJIT_REDIS_QUEUE_URL[_FILE]: the Redis that must not forget; None = in-process queue."""
+    redis_cache_ca: Path | None = None
+    """HSCJIT_REDIS_CACHE_CA_FILE: PEM of who vouches for a `rediss://` cache; None = the system's
+    own list. TLS is always verified, name included."""
+    redis_queue_ca: Path | None = None
+    """HSCJIT_REDIS_QUEUE_CA_FILE: the same for the queue."""
     admin_token: str | None = field(default=None, repr=False)
     """HSCJIT_ADMIN_TOKEN[_FILE]: bearer token of /admin; None = /admin refuses everybody."""
     session_key: str | None = field(default=None, repr=False)
@@ -95,6 +105,10 @@ class Settings:
     backup_keep_daily: int = 14
     """HSCJIT_BACKUP_KEEP_DAILY: and the newest of each of this many days."""
 
+    backup_queue_may_refuse: bool = False
+    """HSCJIT_BACKUP_QUEUE_MAY_REFUSE: `true` = a queue that refuses to be dumped, as a managed
+    Redis may, makes a backup of Postgres only and no failure."""
+
     log_format: LogFormat = "json"
     """HSCJIT_LOG_FORMAT: `json` (one object a line) or `console` (for people)."""
     log_level: str = "INFO"
@@ -111,9 +125,12 @@ class Settings:
             pod=env.get("HSCJIT_POD") or cls.pod,
             port=_int(env, "HSCJIT_PORT", cls.port, low=1, high=_MAX_PORT),
             metrics_port=_int(env, "HSCJIT_METRICS_PORT", cls.metrics_port, low=1, high=_MAX_PORT),
-            database_url=_secret(env, "HSCJIT_DATABASE_URL") or cls.database_url,
+            database_url=_driven(_secret(env, "HSCJIT_DATABASE_URL") or cls.database_url),
+            database_ca=_path(env, "HSCJIT_DATABASE_CA_FILE"),
             redis_cache_url=_secret(env, "HSCJIT_REDIS_CACHE_URL"),
             redis_queue_url=_secret(env, "HSCJIT_REDIS_QUEUE_URL"),
+            redis_cache_ca=_path(env, "HSCJIT_REDIS_CACHE_CA_FILE"),
+            redis_queue_ca=_path(env, "HSCJIT_REDIS_QUEUE_CA_FILE"),
             admin_token=_secret(env, "HSCJIT_ADMIN_TOKEN"),
             session_key=_secret(env, "HSCJIT_SESSION_KEY"),
             db_pool_size=_int(env, "HSCJIT_DB_POOL_SIZE", cls.db_pool_size, low=1),
@@ -136,6 +153,10 @@ class Settings:
             backup_dir=_path(env, "HSCJIT_BACKUP_DIR") or cls.backup_dir,
             backup_keep_last=_int(env, "HSCJIT_BACKUP_KEEP_LAST", cls.backup_keep_last, low=1),
             backup_keep_daily=_int(env, "HSCJIT_BACKUP_KEEP_DAILY", cls.backup_keep_daily),
+            backup_queue_may_refuse=_choice(
+                env, "HSCJIT_BACKUP_QUEUE_MAY_REFUSE", "false", ("true", "false")
+            )
+            == "true",
             log_format=_choice(env, "HSCJIT_LOG_FORMAT", cls.log_format, get_args(LogFormat)),
             log_level=_choice(
                 env, "HSCJIT_LOG_LEVEL", cls.log_level, ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -149,9 +170,32 @@ class Settings:
         return self.database_url.startswith("sqlite")
 
     @property
+    def redis_cache_tls(self) -> dict[str, str]:
+        """What a client of the cache is told beside its URL: whom to believe."""
+        return _tls(self.redis_cache_url, self.redis_cache_ca)
+
+    @property
+    def redis_queue_tls(self) -> dict[str, str]:
+        """The same for a client of the queue."""
+        return _tls(self.redis_queue_url, self.redis_queue_ca)
+
+    @property
     def log_level_number(self) -> int:
         """The level as the standard library counts it."""
         return logging.getLevelNamesMapping()[self.log_level]
+
+
+def _driven(url: str) -> str:
+    """Return the URL with the driver we have, where it names none."""
+    scheme, separator, rest = url.partition("://")
+    return f"postgresql+psycopg://{rest}" if separator and scheme in _POSTGRES else url
+
+
+def _tls(url: str | None, authority: Path | None) -> dict[str, str]:
+    # That the certificate is checked, and the name in it, is redis-py's default.
+    if authority is None or not (url or "").startswith("rediss://"):
+        return {}
+    return {"ssl_ca_certs": str(authority)}
 
 
 def _int(env: Mapping[str, str], key: str, default: int, low: int = 0, high: int = 2**53) -> int:

@@ -54,6 +54,7 @@ class Vigil:
             self._settings.redis_queue_url,
             socket_timeout=_SOCKET_TIMEOUT_S,
             socket_connect_timeout=_SOCKET_TIMEOUT_S,
+            **self._settings.redis_queue_tls,
         )
         # Alive until proven otherwise: a worker gets the same time for its first heartbeat.
         metrics.WORKER_HEARTBEAT.labels(self._settings.pod).set_to_current_time()

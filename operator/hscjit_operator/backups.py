@@ -103,7 +103,8 @@ def _success(told: Mapping[str, Any]) -> dict[str, Any]:
 def _condition(app: HSCJit, newest: Mapping[str, Any] | None, before: Condition) -> Condition:
     if newest is not None:
         if newest["ok"]:
-            return Condition(c.BACKUP_SUCCEEDED, "True", "BackupComplete", newest["message"])
+            reason = "PostgresOnly" if newest["reason"] == "PostgresOnly" else "BackupComplete"
+            return Condition(c.BACKUP_SUCCEEDED, "True", reason, newest["message"])
         said = f"{newest['reason']}: {newest['message']}"
         return Condition(c.BACKUP_SUCCEEDED, "False", "BackupFailed", said)
     if before.status != "Unknown":

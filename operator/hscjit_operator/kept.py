@@ -76,7 +76,8 @@ class Keeper:
     def _complete(app: HSCJit, observed: Observed) -> bool:
         """Tell whether whatever mounts a volume is there already: then no volume is in doubt."""
         return all(
-            ("StatefulSet", names.child(app.name, component)) in observed for component in _STATEFUL
+            ("StatefulSet", names.child(app.name, component)) in observed
+            for component in _stateful(app)
         )
 
     async def _claims(self, app: HSCJit, observed: Observed) -> Problem | None:
@@ -163,8 +164,13 @@ class Keeper:
         return owner_reference(app) if app.deletion_policy == "Delete" else None
 
 
+def _stateful(app: HSCJit) -> list[str]:
+    """Return the components whose data the operator keeps."""
+    return [component for component in _STATEFUL if component not in app.outside]
+
+
 def _claim_names(app: HSCJit) -> list[str]:
-    claims = [data_claim(app, component) for component in _STATEFUL]
+    claims = [data_claim(app, component) for component in _stateful(app)]
     return [*claims, names.child(app.name, names.BACKUP)] if app.backup.enabled else claims
 
 

@@ -22,7 +22,7 @@ from hscjit_operator.cluster.discovery import Discovery
 from hscjit_operator.cluster.events import Events
 from hscjit_operator.cluster.front_door import FrontDoor
 from hscjit_operator.cluster.observe import Apps, Children
-from hscjit_operator.cluster.references import References
+from hscjit_operator.cluster.references import Known, References, Wanted
 from hscjit_operator.decisions import outside, replicas
 from hscjit_operator.decisions.plan import Release
 from hscjit_operator.decisions.readiness import Gravity, Problem
@@ -191,7 +191,7 @@ class Reconciler:
         )
 
         # 2: What is there that no watch shows? The Secret, and what the spec names.
-        secret = await self._secret(run)
+        known, secret = await self._secret(run)
 
         # 3: Which image and template, which step of a restore, how many pods?
         answer = self._knock(run)
@@ -201,8 +201,9 @@ class Reconciler:
             app,
             run.status,
             run.observed,
-            self._settings.image_app,
             back,
+            places=known.around.places,
+            default=self._settings.image_app,
             planned=course.image,
         )
         again = sight.plan_restart(app, run.status, run.observed, held, now)
@@ -240,7 +241,8 @@ class Reconciler:
                 manuals_ip=sight.manuals_ip(
                     run.observed, app.name, before.manuals_ip if before else None
                 ),
-                secret_checksum=secret.checksum,
+                secrets=known.secrets(secret),
+                places=known.around.places,
                 operator_namespace=self._settings.namespace,
                 prometheus=self._settings.prometheus,
                 served=self._discovery.served,
@@ -283,24 +285,25 @@ class Reconciler:
             recall = self._recalls[key] = _Recall(uid)
         return recall
 
-    async def _secret(self, run: _Pass) -> SecretFacts | None:
-        """Return the generated Secret once it and the volumes are ours; note what is missing."""
+    async def _secret(self, run: _Pass) -> tuple[Known, SecretFacts | None]:
+        """Return what the spec names, and the generated Secret once it and the volumes are ours.
+
+        What is missing or unusable is noted.
+        """
         app = run.app
-        wanted = asked.references(app)
         name = (kinds.SECRET.kind, names.child(app.name, names.SECRET))
+        known = Known(None)
         try:
-            known = await self._references.get(app.key, wanted)
-            for kind, missing in known.missing:
-                said = f"{kind} {missing}, which the spec names, does not exist"
-                run.problems.append(Problem(Gravity.FAULT, "ReferenceMissing", said))
+            known = await self._references.get(app.key, Wanted(asked.references(app), app.outside))
+            run.problems += [Problem(Gravity.FAULT, *wrong) for wrong in known.wrong]
             if run.pause.holds("all") and known.generated is None:
-                return None
+                return known, None
             found = await self._keeper.secure(app, known, run.observed)
         except ApiError as error:
             run.problems.append(problem_of(error, name))
-            return None
+            return known, None
         run.problems += found.problems
-        return found.secret
+        return known, found.secret
 
     def _knock(self, run: _Pass) -> Answer | None:
         """Return what the front door says, since the last rollout ended."""

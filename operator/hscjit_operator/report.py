@@ -8,7 +8,14 @@ from hscjit_operator import conditions as c
 from hscjit_operator import names
 from hscjit_operator.conditions import Condition
 from hscjit_operator.decisions.plan import Plan, Release
-from hscjit_operator.decisions.readiness import Component, Gravity, Problem, Situation, conclude
+from hscjit_operator.decisions.readiness import (
+    EXTERNAL,
+    Component,
+    Gravity,
+    Problem,
+    Situation,
+    conclude,
+)
 from hscjit_operator.decisions.restart import Restart
 from hscjit_operator.decisions.restore import Restore
 from hscjit_operator.decisions.rollout import Rollout
@@ -102,11 +109,19 @@ def components(
     rolled: Mapping[tuple[str, str], int],
     name: str,
     before: Mapping[str, Any],
+    app: HSCJit | None,
 ) -> dict[str, Component]:
-    """Return every component as it is observed, absent ones included; `before` is the status."""
+    """Return every component as it is observed, absent ones included; `before` is the status.
+
+    Without a spec that can be read, those stay external which the status calls so.
+    """
     found = {}
     written = before.get("components") or {}
     for component in KINDS:
+        reason, _ = _before(written.get(s.COMPONENTS[component]) or {})
+        if component in app.outside if app is not None else reason == EXTERNAL:
+            found[component] = Component(0, 0, external=True)
+            continue
         facts = scaled(observed, name, component)
         if facts is None:
             found[component] = Component(0, 0, present=False)
@@ -145,7 +160,7 @@ def blind(seen: Seen, unseen: Sequence[str]) -> dict[str, Any]:
 
 def compose(seen: Seen) -> s.Status:
     """Return the status that this pass has to report."""
-    parts = components(seen.observed, seen.rolled, seen.name, seen.before)
+    parts = components(seen.observed, seen.rolled, seen.name, seen.before, seen.app)
     situation = Situation(
         components=parts,
         serving=names.API,

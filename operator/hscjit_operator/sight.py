@@ -8,6 +8,7 @@ from typing import Any, Final
 from hscjit_operator import conditions, names, report
 from hscjit_operator.decisions import restart, restore, rollout
 from hscjit_operator.manifests.storage import data_claim
+from hscjit_operator.model.addresses import Place
 from hscjit_operator.model.autopilot import PodRef, Subject
 from hscjit_operator.model.observed import (
     Answer,
@@ -101,15 +102,17 @@ def plan_rollout(
     app: HSCJit,
     status: Mapping[str, Any],
     observed: Observed,
-    default: str,
     back: restore.Restore | None,
     *,
+    places: Mapping[str, Place],
+    default: str,
     planned: str | None = None,
 ) -> rollout.Rollout:
     """Return which image runs and which one migrates.
 
-    `default` is the operator's own image, `planned` what an approved plan wants. A restore brings
-    another schema: what was migrated before it counts no more.
+    `default` is the operator's own image, `planned` what an approved plan wants, `places` says
+    where external stores are. A restore brings another schema: what was migrated before it counts
+    no more.
     """
     running = pinned_on(observed, app.name, names.ANNOTATION_IMAGE)
     pins = rollout.Pins(status.get("image"), running)
@@ -127,7 +130,8 @@ def plan_rollout(
         done,
         job(observed, name),
         last_words(observed, name),
-        volume=database_volume(app, observed),
+        volume=_database(app, observed, places),
+        external=names.POSTGRES in app.outside,
     )
 
 
@@ -146,8 +150,11 @@ def plan_restart(
     )
 
 
-def database_volume(app: HSCJit, observed: Observed) -> str:
-    """Return the UID of the claim under the embedded database, empty while there is none."""
+def _database(app: HSCJit, observed: Observed, places: Mapping[str, Place]) -> str:
+    """Return which database it is, in the words of `rollout.Record`; empty while nobody knows."""
+    if names.POSTGRES in app.outside:
+        place = places.get(names.POSTGRES)
+        return f"{rollout.SERVER}{place.mark}" if place else ""
     claim = observed.get(("PersistentVolumeClaim", data_claim(app, names.POSTGRES)))
     return claim.uid if claim is not None else ""
 
@@ -183,6 +190,7 @@ def plan_restore(
             said=last_words(observed, name),
             migrated=recorded.status == "True",
             answering=bool(answer and answer.ok and api and api.ready > 0),
+            queue=names.REDIS_QUEUE not in app.outside,
         ),
     )
 

@@ -30,6 +30,8 @@ Manifest = Mapping[str, Any]
 
 _LATER: Final = frozenset({"StatefulSet", "Deployment", "Job", "CronJob"})
 """Kinds whose pods need the others: made after them, so that no pod starts in vain."""
+_USED_BY_PODS: Final = frozenset({"StatefulSet", "Service", "NetworkPolicy"})
+"""Kinds that pods of an older template may need to their end: removed after them."""
 _PODS: Final = frozenset({"StatefulSet", "Deployment"})
 _OPTIONAL: Final = frozenset(kind.kind for kind in kinds.OPTIONAL)
 
@@ -106,7 +108,7 @@ class Upkeep:
                 done = (self._apply(order, memory, built[change.name], change) for change in wave)
                 problems += [problem for problem in await asyncio.gather(*done) if problem]
         self._remember(order, memory)
-        problems += await self._clear(order, wanted)
+        problems += await self._clear(order, memory)
         return problems, bool(changed)
 
     def _imagine(self, order: Order, memory: Memory) -> dict[Name, Manifest] | None:
@@ -230,18 +232,28 @@ class Upkeep:
         for name in [name for name in memory.standing if name not in memory.wanted]:
             del memory.standing[name]
 
-    async def _clear(self, order: Order, wanted: Mapping[Name, bytes]) -> list[Problem]:
-        app = order.app
+    @staticmethod
+    def _rolling(order: Order, memory: Memory) -> bool:
+        """Tell whether pods of an older template still run."""
+        return any(
+            child.facts.rolling or child.facts.seen < memory.rolled.get(name, 0)
+            for name, child in order.observed.items()
+            if name[0] == "Deployment" and isinstance(child.facts, Scaled)
+        )
+
+    async def _clear(self, order: Order, memory: Memory) -> list[Problem]:
+        app, wanted = order.app, memory.wanted
         kept = {
             ("ConfigMap", names.child(app.name, names.LEDGER)),
             ("ConfigMap", names.child(app.name, names.BACKUPS)),
         }
         gone = []
-        if manifests.complete(order.inputs):
+        if manifests.complete(app, order.inputs):
+            not_yet = _USED_BY_PODS if self._rolling(order, memory) else frozenset()
             gone = [
                 child
                 for child in drift.superfluous(wanted, kept, order.observed, app.uid)
-                if child.kind not in _OPTIONAL - order.inputs.served
+                if child.kind not in (_OPTIONAL - order.inputs.served) | not_yet
             ]
         problems = []
         for child, reason in [

@@ -47,7 +47,7 @@ INPUTS = Inputs(
     image="app:1", migrate_image="app:1", redis_image="redis:7", postgres_image="postgres:17",
     template_version="1", restarted_at=None, targets=Targets(2, 10, 1), api_replicas=None,
     workload=True, stopped=False, restore="20260101T000000Z", manuals_ip="10.96.0.7",
-    secret_checksum="0",  # noqa: S106  a digest
+    secrets={}, places={},
     operator_namespace="hscjit-system",
     served=frozenset(kind.kind for kind in kinds.OPTIONAL),
 )  # fmt: skip

@@ -21,12 +21,17 @@ def invalidate(settings: Settings, keys: list[str]) -> None:
         get_cache().invalidate_soon(keys)
         return
     try:
-        bus.say_now(_redis(settings.redis_queue_url), settings.pod, keys)
+        bus.say_now(_redis(settings), settings.pod, keys)
     except (RedisError, OSError) as e:
         log.warning("Can't tell pods what is outdated", reason=type(e).__name__)
 
 
 @cache
-def _redis(url: str) -> Redis:
+def _redis(settings: Settings) -> Redis:
     """Return this process's client; made at first use, so after any fork."""
-    return Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+    return Redis.from_url(
+        settings.redis_queue_url or "",
+        socket_timeout=TIMEOUT_S,
+        socket_connect_timeout=TIMEOUT_S,
+        **settings.redis_queue_tls,
+    )

@@ -94,6 +94,7 @@ def _connect_args(settings: Settings) -> dict[str, Any]:
     if settings.sqlite:
         return {"timeout": _CONNECT_TIMEOUT_S}
     return {
+        **tls(settings),
         "connect_timeout": _CONNECT_TIMEOUT_S,
         "application_name": f"{settings.name}-{settings.component}",
         "options": f"-c statement_timeout={_STATEMENT_TIMEOUT_MS} -c timezone=UTC",
@@ -102,6 +103,15 @@ def _connect_args(settings: Settings) -> dict[str, Any]:
         "keepalives_interval": 2,
         "keepalives_count": 3,
     }
+
+
+def tls(settings: Settings) -> dict[str, str]:
+    """Return libpq's words for whom to believe; nothing where only the URL says it."""
+    if settings.database_ca is None:
+        return {}
+    asked = make_url(settings.database_url).query.get("sslmode")
+    mode = "verify-ca" if asked == "verify-ca" else "verify-full"
+    return {"sslmode": mode, "sslrootcert": str(settings.database_ca)}
 
 
 def _sqlite_manners(connection: Any, _: Any) -> None:

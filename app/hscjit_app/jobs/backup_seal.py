@@ -7,6 +7,7 @@ then does the folder get its name. Whatever stops this before leaves something t
 import hashlib
 import json
 import os
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,8 @@ from hscjit_app.jobs import backups, rdb
 from hscjit_app.jobs.outcome import JobFailed, Outcome, argument, main
 from hscjit_app.settings import Settings
 
+_REFUSED = re.compile(r"SYNC with master failed: -(NOPERM|ERR unknown command)", re.IGNORECASE)
+"""What redis-cli says when the server lets nobody replicate. A wrong password is no such answer."""
 _MISMATCH = "server version mismatch"
 """What pg_dump says when the server is newer than itself."""
 
@@ -26,7 +29,7 @@ def run(settings: Settings, folder: Path) -> Outcome:
     stamp = folder.name.removeprefix(".partial-")
     if backups.made_at(stamp) is None or stamp == folder.name or not folder.is_dir():
         raise JobFailed("NoSuchFolder", f"{folder} is no folder named .partial-<stamp>")
-    manifest = describe(folder, stamp)
+    manifest = describe(folder, stamp, may_refuse=settings.backup_queue_may_refuse)
     seal(folder, manifest)
     now = datetime.now(UTC)
     retention = backups.Retention(settings.backup_keep_last, settings.backup_keep_daily)
@@ -38,16 +41,23 @@ def run(settings: Settings, folder: Path) -> Outcome:
         "removed": removed,
         "backups": backups.index(folder.parent),
     }
-    return Outcome(True, "BackupComplete", f"Backup {stamp}, {manifest['size']} bytes", facts)
+    said = f"Backup {stamp}, {manifest['size']} bytes"
+    if manifest["left_out"]:
+        return Outcome(True, "PostgresOnly", f"{said}; {manifest['left_out']}", facts)
+    return Outcome(True, "BackupComplete", said, facts)
 
 
-def describe(folder: Path, stamp: str) -> dict[str, Any]:
-    """Return the manifest of what lies in the folder; raises `JobFailed`."""
+def describe(folder: Path, stamp: str, *, may_refuse: bool = False) -> dict[str, Any]:
+    """Return the manifest of what lies in the folder; raises `JobFailed`.
+
+    `may_refuse`: a queue that refuses to be dumped is left out, and said to be.
+    """
     postgres = _postgres(folder)
-    redis = _redis(folder)
+    redis, left_out = _redis(folder, may_refuse=may_refuse)
+    dumps = (backups.POSTGRES_DUMP, *(() if left_out else (backups.REDIS_DUMP,)))
     files = {
         name: {"size": (folder / name).stat().st_size, "sha256": _sha256(folder / name)}
-        for name in (backups.POSTGRES_DUMP, backups.REDIS_DUMP)
+        for name in dumps
     }
     return {
         "format": 1,
@@ -57,6 +67,7 @@ def describe(folder: Path, stamp: str) -> dict[str, Any]:
         "files": files,
         "postgres": postgres,
         "redis": redis,
+        "left_out": left_out,
     }
 
 
@@ -101,15 +112,20 @@ def _postgres(folder: Path) -> dict[str, Any]:
     return facts
 
 
-def _redis(folder: Path) -> dict[str, Any]:
+def _redis(folder: Path, *, may_refuse: bool) -> tuple[dict[str, Any] | None, str]:
+    """Return what the dump of the queue holds, or None and why there is none."""
     dump = folder / backups.REDIS_DUMP
     if not dump.is_file():
-        raise JobFailed("RedisDumpFailed", f"redis-cli --rdb failed: {_said(dump) or 'no words'}")
+        said = _said(dump) or "no words"
+        if may_refuse and _REFUSED.search(said):
+            return None, f"Postgres only: the external Redis refuses --rdb ({said[-200:]})"
+        raise JobFailed("RedisDumpFailed", f"redis-cli --rdb failed: {said}")
     try:
         facts = rdb.read(dump)
     except rdb.BadDump as e:
         raise JobFailed("RedisDumpFailed", str(e)) from e
-    return {"version": facts.redis_version, "keys": facts.keys, "expiring": facts.expiring}
+    held = {"version": facts.redis_version, "keys": facts.keys, "expiring": facts.expiring}
+    return held, ""
 
 
 def _said(dump: Path) -> str:

@@ -1,28 +1,42 @@
 """Are the Secrets and ConfigMaps there that we do not watch? Read by name, outside the pass.
 
 RBAC lets the operator `get` Secrets but neither list nor watch them, so those that count are read
-every half minute. Of their content only a digest stays.
+every half minute. Of their content only digests stay, and of addresses where they lead.
 """
 
 import asyncio
+import base64
+import binascii
 import hashlib
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
 
 from hscjit_operator import names
 from hscjit_operator.cluster import kinds
-from hscjit_operator.cluster.client import Api, ApiError
+from hscjit_operator.cluster.client import Api, ApiError, Body
+from hscjit_operator.model.addresses import Surroundings, pull_secret, survey
 from hscjit_operator.model.observed import SecretFacts
+from hscjit_operator.model.spec import Outside
 from hscjit_operator.names import Key
 
 log = structlog.stdlib.get_logger(__name__)
 
 Reference = tuple[str, str]
 """Kind (Secret or ConfigMap) and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an HSCJit names."""
+
+    references: tuple[Reference, ...] = ()
+    """Has to exist; a Secret's content counts as a whole."""
+    outside: Mapping[str, Outside] = field(default_factory=dict)
+    """External stores by component: of their Secrets only the keys they name count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +47,31 @@ class Known:
     """The generated Secret; None when there is none."""
     missing: tuple[Reference, ...] = ()
     """Objects that the spec names and that do not exist."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """Of the Secrets among the references, by name."""
+    around: Surroundings = field(default_factory=Surroundings)
+    """What the Secrets of external stores say."""
+
+    @property
+    def wrong(self) -> list[tuple[str, str]]:
+        """What is not as the spec needs it: reason and message of each."""
+        absent = [
+            f"{kind} {name}, which the spec names, does not exist" for kind, name in self.missing
+        ]
+        return [
+            *(("ReferenceMissing", said) for said in (*absent, *self.around.missing)),
+            *(("ReferenceInvalid", said) for said in self.around.malformed),
+        ]
+
+    def secrets(self, generated: SecretFacts) -> dict[str, str]:
+        """Return the digest of every secret file that pods may mount, and of each pull secret."""
+        pulled = {pull_secret(name): digest for name, digest in self.digests.items()}
+        return {**generated.digests, **pulled, **self.around.digests}
 
 
 @dataclass(slots=True)
 class _Entry:
-    wanted: tuple[Reference, ...]
+    wanted: Wanted
     known: Known | None = None
     due: float = 0.0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -61,14 +95,14 @@ class References:
         self._clock = clock
         self._entries: dict[Key, _Entry] = {}
 
-    async def get(self, key: Key, wanted: tuple[Reference, ...]) -> Known:
+    async def get(self, key: Key, wanted: Wanted) -> Known:
         """Return what is known; reads only where nothing is known yet. Raises ApiError then."""
         entry = self._entries.get(key)
         if entry is None or entry.wanted != wanted:
             entry = self._entries[key] = _Entry(wanted)
         return entry.known or await self._read(key, entry)
 
-    async def refresh(self, key: Key, wanted: tuple[Reference, ...]) -> Known:
+    async def refresh(self, key: Key, wanted: Wanted) -> Known:
         """Read now: before something is decided that cannot be taken back."""
         return await self._read(key, self._entries.setdefault(key, _Entry(wanted)))
 
@@ -76,7 +110,7 @@ class References:
         """Take the generated Secret as our own write returned it."""
         entry = self._entries.get(key)
         if entry is not None and entry.known is not None:
-            entry.known = Known(secret_facts(body), entry.known.missing)
+            entry.known = replace(entry.known, generated=secret_facts(body))
 
     def forget(self, key: Key) -> None:
         """Stop polling for an HSCJit that is gone."""
@@ -104,33 +138,73 @@ class References:
 
     async def _read(self, key: Key, entry: _Entry) -> Known:
         async with entry.lock:
-            secret = await self._api.get(
+            own = await self._api.get(
                 kinds.SECRET, key.namespace, names.child(key.name, names.SECRET)
             )
-            missing = [
-                reference
-                for reference in entry.wanted
-                if await self._api.get(kinds.by_name(reference[0]), key.namespace, reference[1])
-                is None
-            ]
-            entry.known = Known(secret_facts(secret) if secret else None, tuple(missing))
+            wanted = entry.wanted
+            stores = {
+                ("Secret", ref.name)
+                for store in wanted.outside.values()
+                for ref in (store.address, store.ca)
+                if ref is not None
+            }
+            found = {
+                reference: await self._api.get(
+                    kinds.by_name(reference[0]), key.namespace, reference[1]
+                )
+                for reference in dict.fromkeys((*wanted.references, *sorted(stores)))
+            }
+            entry.known = Known(
+                generated=secret_facts(own) if own else None,
+                missing=tuple(named for named in wanted.references if found[named] is None),
+                digests={
+                    name: _digest(found.get((kind, name)))
+                    for kind, name in wanted.references
+                    if kind == "Secret"
+                },
+                around=survey(
+                    wanted.outside, {name: _values(found[kind, name]) for kind, name in stores}
+                ),
+            )
             spread = random.uniform(0.8, 1.2)  # noqa: S311  spreads load, hides nothing
             entry.due = self._clock() + self._period_s * spread
             return entry.known
+
+
+def _values(secret: Body | None) -> dict[str, bytes] | None:
+    """Return a Secret's values as pods read them."""
+    if secret is None:
+        return None
+    return {key: decoded(text) for key, text in (secret.get("data") or {}).items()}
+
+
+def decoded(text: str) -> bytes:
+    """Return a value of a Secret's `data`; the API server lets nothing in but base64."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return b""
+
+
+def _digest(secret: Body | None) -> str:
+    found = hashlib.sha256()
+    for key, value in sorted(((secret or {}).get("data") or {}).items()):
+        found.update(f"{key}={value}\n".encode())
+    return found.hexdigest()[:16]
 
 
 def secret_facts(body: Mapping[str, Any]) -> SecretFacts:
     """Return what we keep of the generated Secret."""
     metadata = body["metadata"]
     labels = metadata.get("labels") or {}
-    digest = hashlib.sha256()
-    for key, value in sorted((body.get("data") or {}).items()):
-        digest.update(f"{key}={value}\n".encode())
     return SecretFacts(
         uid=metadata["uid"],
         version=metadata["resourceVersion"],
         owner_uid=labels.get(names.LABEL_OWNER_UID, ""),
         managed=labels.get(names.LABEL_MANAGED_BY) == names.MANAGER,
         owner_references=tuple(o["uid"] for o in metadata.get("ownerReferences") or ()),
-        checksum=digest.hexdigest()[:16],
+        digests={
+            key: hashlib.sha256(value.encode()).hexdigest()[:16]
+            for key, value in (body.get("data") or {}).items()
+        },
     )

@@ -36,6 +36,10 @@ class Problem:
     """A call failed: worth another try, with growing pauses."""
 
 
+EXTERNAL: Final = "External"
+"""The reason in `status.components` of a store that somebody else runs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Component:
     """One component's pods."""
@@ -51,6 +55,8 @@ class Component:
     """Why one of its pods gets nowhere, such as ImagePullBackOff."""
     before: tuple[str, int] = ("", 0)
     """Its reason and its ready pods when the status was written last."""
+    external: bool = False
+    """Somebody else runs it: it has no pods of ours."""
 
     @property
     def growing(self) -> bool:
@@ -62,6 +68,8 @@ class Component:
     @property
     def reason(self) -> str:
         """Return the word for `status.components`."""
+        if self.external:
+            return EXTERNAL
         if not self.present:
             return "Missing"
         if self.stuck:

@@ -32,6 +32,8 @@ class Seen:
     """Since the restore began to start, the running image's migration was recorded."""
     answering: bool
     """The front door answered since the workload was started again."""
+    queue: bool = True
+    """The queue is embedded: an external one is left as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +92,10 @@ def _go_on(stamp: str, step: Step, seen: Seen) -> Restore:
         case "Restoring", JobFacts(outcome="Failed", message=message):
             return _over(stamp, "Failed", seen.said or message)
         case "Stopping" | "Restoring", _:
-            return _restoring(stamp)
+            return _restoring(stamp, queue=seen.queue)
     if seen.migrated and seen.answering:
-        return _over(stamp, "Done", "Restored, and answering again")
+        left = "" if seen.queue else "; Postgres only: the queue is external, and was left as it is"
+        return _over(stamp, "Done", f"Restored, and answering again{left}")
     return _starting(stamp, stopped=not seen.migrated)
 
 
@@ -101,8 +104,9 @@ def _stopping(stamp: str) -> Restore:
     return Restore(stamp, "Stopping", said, stopped=True, job=False)
 
 
-def _restoring(stamp: str) -> Restore:
-    said = "The restore Job loads the database and the queue"
+def _restoring(stamp: str, *, queue: bool) -> Restore:
+    what = "the database and the queue" if queue else "the database"
+    said = f"The restore Job loads {what}"
     return Restore(stamp, "Restoring", said, stopped=True, job=True)
 
 

@@ -7,10 +7,13 @@ spec says otherwise: a newer operator restarts nothing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from hscjit_operator import names
 from hscjit_operator.model.observed import JobFacts
+
+SERVER: Final = "server-"
+"""Begins what stands for an external database where an embedded one has the UID of its claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,9 @@ class Record:
     image: str = ""
     """The image whose schema the database has; empty while another's is being made."""
     volume: str = ""
-    """UID of the claim under the database then, empty where none was known: a database whose volume
-    was lost and made anew is empty, whatever was true of the former one."""
+    """UID of the claim under the database then, or of an external one `server-` and the digest of
+    its address; empty where none was known. A database whose volume was lost and made anew is
+    empty, whatever was true of the former one, and so may be another server's."""
 
     @classmethod
     def read(cls, status: Mapping[str, Any]) -> "Record":
@@ -76,16 +80,21 @@ def decide(
     said: str,
     *,
     volume: str = "",
+    external: bool = False,
 ) -> Rollout:
     """Return what runs and what migrates.
 
     `running` is the image on the Deployments (None without any), `done` what is recorded, `job` the
     wanted image's migration Job and `said` the last words of its pod. `volume` is the claim under
-    the database: where it is another than the recorded one, neither the record nor what runs says
-    anything about the database in it.
+    the database, or says which server an `external` one is: where it is another than the recorded
+    one, neither the record nor what runs says anything about the database in it. Where the database
+    moved in or out, what runs stays with the old one until the new one is migrated.
     """
-    volume = volume or done.volume  # while the claim is away, the record goes on naming it
+    was_external = done.volume.startswith(SERVER)
+    if not volume and was_external == external:
+        volume = done.volume  # while the claim is away, the record goes on naming it
     anew = bool(done.volume) and done.volume != volume
+    moved = anew and (external or was_external)
     known = wanted in (done.image, running)
     if (known and not anew) or _is(job, "Complete"):
         message = f"The database has the schema of image {names.image_hash(wanted)}"
@@ -98,7 +107,8 @@ def decide(
         reason = "MigrationFailed"
         message = f"The migration for {wanted} failed{serving}: {why}"
     record = Record("", done.volume)
-    return Rollout(first, wanted, running is not None, False, reason, message, record)
+    keep = running is not None and not moved
+    return Rollout(first, wanted, keep, False, reason, message, record)
 
 
 def held(wanted: str) -> Rollout:

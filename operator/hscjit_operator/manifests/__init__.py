@@ -6,6 +6,7 @@ from hscjit_operator.manifests import (
     backup,
     beat,
     config,
+    credentials,
     disruption,
     edge,
     identities,
@@ -43,28 +44,28 @@ def desired(app: HSCJit, inputs: Inputs) -> list[Manifest]:
         *redis.stateful_sets(app, inputs),
         migration.migration(app, inputs),
         restore.restore(app, inputs),
-        *_workload(app, inputs),
+        *(_workload(app, inputs) if complete(app, inputs) else []),
         *disruption.disruption_budgets(app),
         *network_policy.network_policies(app, inputs),
         edge.ingress(app),
         edge.http_route(app, inputs),
         *monitoring.monitoring(app, inputs),
-        *_recurring(app, inputs),
+        *(_recurring(app, inputs) if complete(app, inputs) else []),
     ]
     return [child for child in optional if child is not None]
 
 
-def complete(inputs: Inputs) -> bool:
+def complete(app: HSCJit, inputs: Inputs) -> bool:
     """Return whether nothing waits: only then does a child's absence mean that it is not wanted.
 
-    Before, absence may also mean "not yet", and nothing may be deleted for it.
+    Before, absence may also mean "not yet", and nothing may be deleted for it. So what runs goes on
+    as it is, too, while the Secret of an external store is missing or says nothing usable.
     """
-    return inputs.manuals_ip is not None and (inputs.workload or inputs.stopped)
+    known = credentials.reachable(app, inputs, app.outside)
+    return inputs.manuals_ip is not None and known and (inputs.workload or inputs.stopped)
 
 
 def _workload(app: HSCJit, inputs: Inputs) -> list[Manifest | None]:
-    if not complete(inputs):
-        return []
     return [
         api.api(app, inputs),
         worker.worker(app, inputs),
@@ -74,6 +75,4 @@ def _workload(app: HSCJit, inputs: Inputs) -> list[Manifest | None]:
 
 
 def _recurring(app: HSCJit, inputs: Inputs) -> list[Manifest | None]:
-    if not complete(inputs):
-        return []
     return [backup.backup(app, inputs), backup.cleanup(app, inputs)]

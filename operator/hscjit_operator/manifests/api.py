@@ -3,7 +3,7 @@
 from typing import Any
 
 from hscjit_operator import names
-from hscjit_operator.manifests import pods
+from hscjit_operator.manifests import credentials, pods
 from hscjit_operator.manifests.config import catalog_files
 from hscjit_operator.manifests.meta import Manifest
 from hscjit_operator.manifests.workload import deployment, process, user_env
@@ -21,7 +21,7 @@ def api(app: HSCJit, inputs: Inputs) -> Manifest:
     Its replicas are named only where no HPA turns them, or to stop it for a restore.
     """
     wanted = app.api
-    volumes = [pods.secret_files(app, _KEYS), pods.tmp("64Mi"), *catalog_files(app)]
+    volumes = [credentials.files(app, _KEYS), pods.tmp("64Mi"), *catalog_files(app)]
     container = process(
         app,
         inputs,
@@ -42,6 +42,7 @@ def api(app: HSCJit, inputs: Inputs) -> Manifest:
         app,
         inputs,
         names.API,
+        keys=_KEYS,
         replicas=0 if inputs.stopped else inputs.api_replicas,
         strategy={
             "type": "RollingUpdate",

@@ -6,10 +6,8 @@ its log stays: so the last container, which seals the folder, is always there to
 """
 
 from hscjit_operator import names
-from hscjit_operator.manifests import jobs, pods
+from hscjit_operator.manifests import credentials, jobs, pods, tools
 from hscjit_operator.manifests.meta import Manifest
-from hscjit_operator.manifests.redis import AUTHENTICATED
-from hscjit_operator.manifests.secret import DATABASE
 from hscjit_operator.model.inputs import Inputs
 from hscjit_operator.model.spec import HSCJit
 
@@ -19,12 +17,6 @@ REDIS_DUMP = "redis-queue.rdb"
 _STAMP = "/handover/stamp"
 _HANDOVER = pods.scratch("handover", "/handover", "1Mi")
 _PARTIAL = f'{pods.BACKUPS_DIR}/.partial-"$(cat {_STAMP})"'
-
-PG_SERVICE = [
-    {"name": "PGSERVICE", "value": DATABASE},
-    {"name": "PGSERVICEFILE", "value": f"{pods.SECRETS_DIR}/pg_service.conf"},
-]
-"""How libpq's tools find the database and its password, from a file."""
 
 # Rows are counted in the dump itself: what is counted in the database a moment later differs. To
 # read it to its end also proves it readable; the last line tells that the end was reached.
@@ -53,13 +45,12 @@ cat {POSTGRES_DUMP}.log >&2
 """
 
 
-def _dump_redis(app: HSCJit) -> str:
-    host = names.child(app.name, names.REDIS_QUEUE)
+def _dump_redis(way: str) -> str:
     return f"""\
 set -eu
+{way}
 cd {_PARTIAL}
-export {AUTHENTICATED}
-redis-cli -h {host} --rdb {REDIS_DUMP} 2>{REDIS_DUMP}.log || rm -f {REDIS_DUMP}
+redis-cli "$@" --rdb {REDIS_DUMP} >{REDIS_DUMP}.log 2>&1 || rm -f {REDIS_DUMP}
 cat {REDIS_DUMP}.log >&2
 """
 
@@ -73,17 +64,20 @@ def backup(app: HSCJit, inputs: Inputs) -> Manifest | None:
     if not wanted.enabled:
         return None
     claim = backups_volume(app)
-    tools = pods.secret_files(app, ["pg_service.conf", "redis-password"])
-    volumes = [claim, _HANDOVER, tools, pods.tmp("64Mi")]
+    ways = tools.ways(app, inputs, queue=True)
+    volumes = [claim, _HANDOVER, *ways.volumes, pods.tmp("64Mi")]
     dumps = [
+        *ways.steps,
         jobs.tool_container(
             "postgres",
             inputs.postgres_image,
             volumes=volumes,
             script=_DUMP_POSTGRES,
-            env=PG_SERVICE,
+            env=ways.postgres,
         ),
-        jobs.tool_container("redis", inputs.redis_image, volumes=volumes, script=_dump_redis(app)),
+        jobs.tool_container(
+            "redis", inputs.redis_image, volumes=volumes, script=_dump_redis(ways.queue)
+        ),
     ]
     seal = jobs.app_container(
         app,
@@ -91,7 +85,7 @@ def backup(app: HSCJit, inputs: Inputs) -> Manifest | None:
         inputs.image,
         volumes=[claim, _HANDOVER, pods.tmp("64Mi")],
         command=pods.shell(_SEAL),
-        env=_retention(app),
+        env=[*_retention(app), *_queue_refuses(app)],
     )
     return jobs.cron_job(
         app,
@@ -116,7 +110,7 @@ def backup(app: HSCJit, inputs: Inputs) -> Manifest | None:
 def cleanup(app: HSCJit, inputs: Inputs) -> Manifest:
     """Return the CronJob that removes what is too old: rows and backups."""
     keys = ("database-url",)
-    volumes = [pods.secret_files(app, keys), pods.tmp("16Mi")]
+    volumes = [credentials.files(app, keys), pods.tmp("16Mi")]
     holder = None
     if app.backup.enabled:
         volumes.append(backups_volume(app))
@@ -151,6 +145,12 @@ def cleanup(app: HSCJit, inputs: Inputs) -> Manifest:
 def backups_volume(app: HSCJit) -> pods.Volume:
     """Return the claim for backups as a pod mounts it."""
     return pods.claim("backups", names.child(app.name, names.BACKUP), pods.BACKUPS_DIR)
+
+
+def _queue_refuses(app: HSCJit) -> list[Manifest]:
+    """Return the leave to go without the queue's dump: who runs an external one may refuse it."""
+    outside = names.REDIS_QUEUE in app.outside
+    return [{"name": "HSCJIT_BACKUP_QUEUE_MAY_REFUSE", "value": "true"}] if outside else []
 
 
 def _retention(app: HSCJit) -> list[Manifest]:

@@ -1,7 +1,7 @@
 """How does the scheduler run? Once; a lock in Redis makes even two of them harmless."""
 
 from hscjit_operator import names
-from hscjit_operator.manifests import pods
+from hscjit_operator.manifests import credentials, pods
 from hscjit_operator.manifests.meta import Manifest
 from hscjit_operator.manifests.workload import deployment, process
 from hscjit_operator.model.inputs import Inputs
@@ -14,7 +14,7 @@ _RESOURCES = resources(("25m", "128Mi"), ("500m", "256Mi"))
 
 def beat(app: HSCJit, inputs: Inputs) -> Manifest:
     """Return the scheduler's Deployment."""
-    volumes = [pods.secret_files(app, _KEYS), pods.tmp("16Mi")]
+    volumes = [credentials.files(app, _KEYS), pods.tmp("16Mi")]
     container = process(
         app,
         inputs,
@@ -30,6 +30,7 @@ def beat(app: HSCJit, inputs: Inputs) -> Manifest:
         app,
         inputs,
         names.BEAT,
+        keys=_KEYS,
         replicas=0 if inputs.stopped else 1,
         strategy={"type": "Recreate"},
         pod=pods.spec(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hscjit_operator import names
-from hscjit_operator.manifests import pods
+from hscjit_operator.manifests import credentials, pods
 from hscjit_operator.manifests.identities import JOB
 from hscjit_operator.manifests.meta import Manifest, metadata
 from hscjit_operator.model.spec import HSCJit
@@ -83,7 +83,7 @@ def app_container(
         resources=pods.with_disk(_RESOURCES, "256Mi"),
         imagePullPolicy=app.image.pull_policy,
         command=command,
-        env=[*env, *pods.app_variables(app, JOB, keys)],
+        env=[*env, *pods.app_variables(app, JOB), *credentials.variables(app, keys)],
         # A job that died before it could speak still says its last lines.
         terminationMessagePolicy="FallbackToLogsOnError",
     )

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from hscjit_operator import names
+from hscjit_operator.manifests import credentials
 from hscjit_operator.manifests.meta import Manifest, match, metadata
 from hscjit_operator.manifests.pods import API_PORT, METRICS_PORT, POSTGRES_PORT, REDIS_PORT
 from hscjit_operator.model.inputs import Inputs
@@ -64,7 +65,12 @@ def network_policies(app: HSCJit, inputs: Inputs) -> list[Manifest]:
     """Return the policies: deny all, DNS, then one for each component."""
     if not app.network.policies:
         return []
-    components = sorted({*_EDGES, *_PORTS})
+    components = sorted(
+        component
+        for component in {*_EDGES, *_PORTS} - app.outside.keys()
+        # Where one of its stores is, is not known: it keeps the openings it has.
+        if credentials.reachable(app, inputs, _EDGES.get(component, ()))
+    )
     return [
         _deny(app),
         *_dns(app),
@@ -97,14 +103,26 @@ def _dns(app: HSCJit) -> list[Manifest]:
 
 def _component(app: HSCJit, inputs: Inputs, component: str) -> Manifest:
     ingress = _ingress(app, inputs, component)
-    egress = [
-        _rule("to", [_pods(app, server)], [_PORTS[server]]) for server in _EDGES.get(component, ())
-    ]
+    egress = [_way(app, inputs, server) for server in _EDGES.get(component, ())]
     if component == names.WORKER:
         egress += _manuals(app)
     if component in (names.API, names.WORKER):
         egress += _plain(app.network.extra_egress)
     return _policy(app, component, match(app, component), ingress=ingress, egress=egress)
+
+
+def _way(app: HSCJit, inputs: Inputs, server: str) -> Manifest:
+    """Return the way to one server: to its pods, or to the one place where an external store is.
+
+    A name may lead to any address, pods included, so only its port can be the border.
+    """
+    if server not in app.outside:
+        return _rule("to", [_pods(app, server)], [_PORTS[server]])
+    place = inputs.places[server]
+    if place.address is None:
+        return {"ports": [{"port": place.port, "protocol": "TCP"}]}
+    length = 128 if ":" in place.address else 32
+    return _rule("to", [_range(f"{place.address}/{length}")], [place.port])
 
 
 def _ingress(app: HSCJit, inputs: Inputs, component: str) -> list[Manifest]:

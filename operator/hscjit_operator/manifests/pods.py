@@ -21,14 +21,6 @@ POSTGRES_PORT = 5432
 
 METRICS_VARIABLE = {"name": "HSCJIT_METRICS_PORT", "value": str(METRICS_PORT)}
 
-_VARIABLES = {
-    "database-url": "HSCJIT_DATABASE_URL_FILE",
-    "redis-cache-url": "HSCJIT_REDIS_CACHE_URL_FILE",
-    "redis-queue-url": "HSCJIT_REDIS_QUEUE_URL_FILE",
-    "admin-token": "HSCJIT_ADMIN_TOKEN_FILE",
-    "session-key": "HSCJIT_SESSION_KEY_FILE",
-}
-
 
 @dataclass(frozen=True)
 class Volume:
@@ -57,26 +49,6 @@ def scratch(name: str, path: str, size: str, *, memory: bool = False) -> Volume:
     return Volume({"name": name, "emptyDir": {**medium, "sizeLimit": size}}, path)
 
 
-def secret_files(app: HSCJit, keys: Iterable[str]) -> Volume:
-    """Return the named keys of the generated Secret as files: a pod sees what it needs, no more."""
-    source = {
-        "secretName": names.child(app.name, names.SECRET),
-        # 0440: the group is the pod's fsGroup, so our user reads them and nobody writes them.
-        "defaultMode": 0o440,
-        "items": [{"key": key, "path": key} for key in keys],
-    }
-    return Volume({"name": "secrets", "secret": source}, SECRETS_DIR, read_only=True)
-
-
-def secret_variables(keys: Iterable[str]) -> list[Manifest]:
-    """Return the environment that tells the app where its secrets' files are."""
-    return [
-        {"name": _VARIABLES[key], "value": f"{SECRETS_DIR}/{key}"}
-        for key in keys
-        if key in _VARIABLES
-    ]
-
-
 def config_files(
     name: str, config_map: str, path: str, *, keys: Sequence[str] = (), optional: bool = False
 ) -> Volume:
@@ -94,7 +66,7 @@ def claim(name: str, claim_name: str, path: str) -> Volume:
     return Volume({"name": name, "persistentVolumeClaim": {"claimName": claim_name}}, path)
 
 
-def app_variables(app: HSCJit, component: str, keys: Iterable[str]) -> list[Manifest]:
+def app_variables(app: HSCJit, component: str) -> list[Manifest]:
     """Return the environment every process of the app image starts with.
 
     `component` is api, worker, beat or job.
@@ -103,7 +75,6 @@ def app_variables(app: HSCJit, component: str, keys: Iterable[str]) -> list[Mani
         {"name": "HSCJIT_NAME", "value": app.name},
         {"name": "HSCJIT_COMPONENT", "value": component},
         {"name": "HSCJIT_POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
-        *secret_variables(keys),
     ]
 
 

@@ -1,7 +1,7 @@
 """How does the embedded Postgres run: one instance, sized to its memory?"""
 
 from hscjit_operator import names
-from hscjit_operator.manifests import pods, storage
+from hscjit_operator.manifests import credentials, pods, storage
 from hscjit_operator.manifests.meta import Manifest, match, metadata
 from hscjit_operator.manifests.secret import DATABASE
 from hscjit_operator.model.formats import amount
@@ -25,9 +25,14 @@ _ALIVE = f"{_ASK} || [ $? -eq 1 ]"
 _STOP_FAST = "kill -INT 1"
 
 
-def stateful_set(app: HSCJit, inputs: Inputs) -> Manifest:
-    """Return the database's StatefulSet; its major version changes only with the image."""
-    wanted = app.postgres.embedded
+def stateful_set(app: HSCJit, inputs: Inputs) -> Manifest | None:
+    """Return the database's StatefulSet; its major version changes only with the image.
+
+    None for an external database.
+    """
+    if app.postgres.external is not None:
+        return None
+    wanted = app.postgres.server
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
@@ -56,9 +61,9 @@ def stateful_set(app: HSCJit, inputs: Inputs) -> Manifest:
 
 
 def _pod(app: HSCJit, inputs: Inputs) -> Manifest:
-    wanted = app.postgres.embedded
+    wanted = app.postgres.server
     volumes = [
-        pods.secret_files(app, ["postgres-password"]),
+        credentials.files(app, ["postgres-password"]),
         # The root is read-only: the socket's folder and shared memory are volumes.
         pods.scratch("run", "/var/run/postgresql", "1Mi"),
         pods.scratch("shm", "/dev/shm", "64Mi", memory=True),  # noqa: S108  a volume of the pod
@@ -93,7 +98,7 @@ def _pod(app: HSCJit, inputs: Inputs) -> Manifest:
 
 def _settings(app: HSCJit) -> list[str]:
     """Return the server's settings as arguments, sized to the container's memory limit."""
-    memory = int(amount(app.postgres.embedded.resources.limits.memory))
+    memory = int(amount(app.postgres.server.resources.limits.memory))
     pool = app.postgres.pool
     settings = {
         "listen_addresses": "*",

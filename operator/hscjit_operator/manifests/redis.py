@@ -4,21 +4,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from hscjit_operator import names
-from hscjit_operator.manifests import pods, storage
+from hscjit_operator.manifests import credentials, pods, storage
 from hscjit_operator.manifests.checksum import checksum
 from hscjit_operator.manifests.meta import Manifest, match, metadata
+from hscjit_operator.manifests.tools import AUTHENTICATED
 from hscjit_operator.model.formats import amount
 from hscjit_operator.model.inputs import Inputs
 from hscjit_operator.model.spec import HSCJit
 from hscjit_operator.model.workload import Resources
 
 _CONFIG_DIR = "/etc/hscjit"
+_KEYS = ("redis-auth.conf", "redis-password")
 _MAXMEMORY_SHARE = 0.7
 """maxmemory as a share of the memory limit: clients' buffers and the rewrite of the append-only
 file need room beside the data, and the kernel's killer must never come first."""
-
-AUTHENTICATED = f'REDISCLI_AUTH="$(cat {pods.SECRETS_DIR}/redis-password)"'
-"""Put before redis-cli in a shell: the password is in a file, and in no argument or manifest."""
 
 # Ready: PONG and nothing else; while it loads its files Redis answers too, but with an error.
 _READY = f'[ "$({AUTHENTICATED} redis-cli -h 127.0.0.1 ping)" = PONG ]'
@@ -40,7 +39,7 @@ class _Role:
 
 
 def _roles(app: HSCJit, *, stopped: bool = False) -> tuple[_Role, _Role]:
-    cache, queue = app.redis.embedded.cache, app.redis.embedded.queue
+    cache, queue = app.redis.servers.cache, app.redis.servers.queue
     claim = storage.data_claim_template(app, names.REDIS_QUEUE, queue.storage, queue.storage_class)
     return (
         _Role(names.REDIS_CACHE, "cache.conf", cache.resources, 1, None),
@@ -49,8 +48,10 @@ def _roles(app: HSCJit, *, stopped: bool = False) -> tuple[_Role, _Role]:
     )
 
 
-def config(app: HSCJit) -> Manifest:
-    """Return the ConfigMap with the configuration file of each."""
+def config(app: HSCJit) -> Manifest | None:
+    """Return the ConfigMap with the configuration file of each; None for external ones."""
+    if app.redis.external is not None:
+        return None
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -60,7 +61,9 @@ def config(app: HSCJit) -> Manifest:
 
 
 def stateful_sets(app: HSCJit, inputs: Inputs) -> list[Manifest]:
-    """Return the cache, then the queue."""
+    """Return the cache, then the queue; nothing for external ones."""
+    if app.redis.external is not None:
+        return []
     return [_stateful_set(app, inputs, role) for role in _roles(app, stopped=inputs.stopped)]
 
 
@@ -95,7 +98,7 @@ def _stateful_set(app: HSCJit, inputs: Inputs, role: _Role) -> Manifest:
                 "labels": names.labels(app.name, role.component, app.uid),
                 "annotations": {
                     names.ANNOTATION_CONFIG_CHECKSUM: checksum(_conf(role)),
-                    names.ANNOTATION_SECRET_CHECKSUM: inputs.secret_checksum,
+                    names.ANNOTATION_SECRET_CHECKSUM: credentials.digest(inputs, _KEYS),
                 },
             },
             "spec": _pod(app, inputs, role),
@@ -118,7 +121,7 @@ def _pod(app: HSCJit, inputs: Inputs, role: _Role) -> Manifest:
     config_map = names.child(app.name, names.REDIS)
     volumes = [
         pods.config_files("config", config_map, _CONFIG_DIR, keys=[role.conf]),
-        pods.secret_files(app, ["redis-auth.conf", "redis-password"]),
+        credentials.files(app, _KEYS),
         pods.tmp("16Mi"),
     ]
     if role.claim is None:

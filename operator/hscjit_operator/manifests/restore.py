@@ -4,13 +4,8 @@ So a restore that fails, or dies anywhere, leaves the old data where they were, 
 """
 
 from hscjit_operator import names
-from hscjit_operator.manifests import jobs, pods, storage
-from hscjit_operator.manifests.backup import (
-    PG_SERVICE,
-    POSTGRES_DUMP,
-    REDIS_DUMP,
-    backups_volume,
-)
+from hscjit_operator.manifests import credentials, jobs, pods, storage, tools
+from hscjit_operator.manifests.backup import POSTGRES_DUMP, REDIS_DUMP, backups_volume
 from hscjit_operator.manifests.meta import Manifest, metadata
 from hscjit_operator.manifests.secret import DATABASE
 from hscjit_operator.model.inputs import Inputs
@@ -37,11 +32,30 @@ admin --single-transaction \\
 admin -c 'DROP DATABASE {DATABASE}_old WITH (FORCE)'
 """  # noqa: S608  a script made of constants
 
+# An external database may let us make no other beside it. So its tables are replaced in one
+# transaction: what ends before COMMIT leaves the old ones. The app's own are removed first, those
+# too that only a newer schema has; --clean removes what else the dump brings.
+_REPLACE_TABLES = """\
+set -eu
+export PGAPPNAME=restore PGOPTIONS=--client-min-messages=warning
+{{
+    echo 'BEGIN;'
+    cat {tables}
+    pg_restore --no-owner --no-privileges --clean --if-exists --file=- "$BACKUP/{dump}" &&
+        echo 'COMMIT;'
+}} | psql --quiet --no-psqlrc --set=ON_ERROR_STOP=1 >/dev/null
+psql --quiet --no-psqlrc --set=ON_ERROR_STOP=1 -c 'ANALYZE'
+"""
+
 # With the append-only file on, Redis ignores a lone dump.rdb and starts empty. So the dump is
 # loaded with it off, counted, and only then written out as an append-only file. Keys whose time
 # was up by now are not loaded, but counted: both must add up to what the dump holds.
 _RESTORE_REDIS = f"""\
 set -eu
+if ! [ -e "$BACKUP/{REDIS_DUMP}" ]; then
+    echo "Redis queue: the backup holds none, its queue was external; the queue is left as it is"
+    exit 0
+fi
 new=/data/.restore
 rm -rf "$new"
 mkdir "$new"
@@ -72,36 +86,44 @@ rm -rf "$new"
 def restore(app: HSCJit, inputs: Inputs) -> Manifest | None:
     """Return the Job that brings back `inputs.restore`, the stamp of a backup; None for none.
 
-    It mounts the queue's own claim, and so runs only while the queue is stopped.
+    It mounts the queue's own claim, and so runs only while the queue is stopped. An external queue
+    is left as it is. None too while it is not known where the database is.
     """
     stamp = inputs.restore
-    if stamp is None:
+    if stamp is None or not credentials.reachable(app, inputs, [names.POSTGRES]):
         return None
     folder = f"{pods.BACKUPS_DIR}/{stamp}"
+    ways = tools.ways(app, inputs, queue=False, keys=_KEYS)
     backups = backups_volume(app)
-    secrets = pods.secret_files(app, ["pg_service.conf", *_KEYS])
-    queue = pods.claim("queue", storage.data_claim(app, names.REDIS_QUEUE), "/data")
-    common = [backups, secrets, pods.tmp("64Mi")]
+    common = [backups, *ways.volumes, pods.tmp("64Mi")]
     where = [{"name": "BACKUP", "value": folder}]
+    replace = _REPLACE_TABLES.format(tables=ways.tables, dump=POSTGRES_DUMP)
     steps = [
         _app_step(app, inputs, "check", common, folder),
+        *ways.steps,
         jobs.tool_container(
             "postgres",
             inputs.postgres_image,
             volumes=common,
-            script=_RESTORE_POSTGRES,
-            env=[*where, *PG_SERVICE],
-        ),
-        jobs.tool_container(
-            "redis",
-            inputs.redis_image,
-            volumes=[*common, queue],
-            script=_RESTORE_REDIS,
-            env=where,
-            # It holds all of the queue's keys in memory, as the queue does.
-            wanted=app.redis.embedded.queue.resources,
+            script=replace if ways.tables else _RESTORE_POSTGRES,
+            env=[*where, *ways.postgres],
         ),
     ]
+    mounted = list(common)
+    if names.REDIS_QUEUE not in app.outside:
+        queue = pods.claim("queue", storage.data_claim(app, names.REDIS_QUEUE), "/data")
+        mounted.append(queue)
+        steps.append(
+            jobs.tool_container(
+                "redis",
+                inputs.redis_image,
+                volumes=mounted,
+                script=_RESTORE_REDIS,
+                env=where,
+                # It holds all of the queue's keys in memory, as the queue does.
+                wanted=app.redis.servers.queue.resources,
+            )
+        )
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -111,7 +133,7 @@ def restore(app: HSCJit, inputs: Inputs) -> Manifest | None:
         "spec": jobs.job_spec(
             app,
             names.RESTORE,
-            [*common, queue],
+            mounted,
             deadline_s=3600,
             retries=3,
             init_containers=steps,

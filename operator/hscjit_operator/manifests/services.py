@@ -6,6 +6,11 @@ from hscjit_operator.manifests.pods import API_PORT, POSTGRES_PORT, REDIS_PORT
 from hscjit_operator.model.spec import HSCJit
 
 WEB_PORT = 80
+_STORES = (
+    (names.POSTGRES, POSTGRES_PORT),
+    (names.REDIS_CACHE, REDIS_PORT),
+    (names.REDIS_QUEUE, REDIS_PORT),
+)
 
 
 def services(app: HSCJit) -> list[Manifest]:
@@ -15,9 +20,11 @@ def services(app: HSCJit) -> list[Manifest]:
         # The API's pods serve the sample manuals too. A Service of its own gives them an address
         # that can be allowed to the workers without allowing them a private range.
         _inner(app, names.MANUALS, names.API, WEB_PORT, API_PORT),
-        _inner(app, names.POSTGRES, names.POSTGRES, POSTGRES_PORT, POSTGRES_PORT),
-        _inner(app, names.REDIS_CACHE, names.REDIS_CACHE, REDIS_PORT, REDIS_PORT),
-        _inner(app, names.REDIS_QUEUE, names.REDIS_QUEUE, REDIS_PORT, REDIS_PORT),
+        *(
+            _inner(app, store, store, port, port)
+            for store, port in _STORES
+            if store not in app.outside
+        ),
     ]
 
 

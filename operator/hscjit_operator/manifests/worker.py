@@ -1,7 +1,7 @@
 """How do the workers run?"""
 
 from hscjit_operator import names
-from hscjit_operator.manifests import pods
+from hscjit_operator.manifests import credentials, pods
 from hscjit_operator.manifests.meta import Manifest
 from hscjit_operator.manifests.workload import deployment, process, user_env
 from hscjit_operator.model.inputs import Inputs
@@ -19,7 +19,7 @@ def worker(app: HSCJit, inputs: Inputs) -> Manifest:
     """Return the workers' Deployment."""
     wanted = app.worker
     # Manuals are fetched and parsed in /tmp: several at once, each of at most maxBytes.
-    volumes = [pods.secret_files(app, _KEYS), pods.tmp("1Gi")]
+    volumes = [credentials.files(app, _KEYS), pods.tmp("1Gi")]
     container = process(
         app,
         inputs,
@@ -42,6 +42,7 @@ def worker(app: HSCJit, inputs: Inputs) -> Manifest:
         app,
         inputs,
         names.WORKER,
+        keys=_KEYS,
         replicas=0 if inputs.stopped else inputs.targets.workers,
         strategy={
             "type": "RollingUpdate",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from hscjit_operator import names
-from hscjit_operator.manifests import pods
+from hscjit_operator.manifests import credentials, pods
 from hscjit_operator.manifests.config import config_checksum
 from hscjit_operator.manifests.meta import Manifest, match, metadata
 from hscjit_operator.model.inputs import Inputs
@@ -21,12 +21,16 @@ def deployment(
     inputs: Inputs,
     component: str,
     *,
+    keys: Sequence[str],
     replicas: int | None,
     strategy: Manifest,
     pod: Manifest,
     placement: Placement | None = None,
 ) -> Manifest:
-    """Return a Deployment; `replicas=None` leaves the number to whoever else owns it."""
+    """Return a Deployment; `replicas=None` leaves the number to whoever else owns it.
+
+    `keys` are the secret files its pods read.
+    """
     spec: dict[str, Any] = {
         "progressDeadlineSeconds": 300,
         "revisionHistoryLimit": 5,
@@ -40,7 +44,7 @@ def deployment(
                 },
                 "annotations": {
                     **(placement.pod_annotations if placement else {}),
-                    **_causes(app, inputs),
+                    **_causes(app, inputs, keys),
                 },
             },
             "spec": pod | (_placed(app, component, placement) if placement else {}),
@@ -80,7 +84,11 @@ def process(
         inputs.image,
         volumes=volumes,
         imagePullPolicy=app.image.pull_policy,
-        env=[*env, *pods.app_variables(app, component, keys)],
+        env=[
+            *env,
+            *pods.app_variables(app, component),
+            *credentials.variables(app, keys),
+        ],
         envFrom=pods.shared_config(app),
         **fields,
     )
@@ -91,11 +99,11 @@ def user_env(placement: Placement) -> list[Manifest]:
     return [{"name": variable.name, "value": variable.value} for variable in placement.env]
 
 
-def _causes(app: HSCJit, inputs: Inputs) -> dict[str, str]:
+def _causes(app: HSCJit, inputs: Inputs, keys: Sequence[str]) -> dict[str, str]:
     """Return what makes the pods roll besides the spec: they read it only at their start."""
     causes = {
         names.ANNOTATION_CONFIG_CHECKSUM: config_checksum(app, inputs),
-        names.ANNOTATION_SECRET_CHECKSUM: inputs.secret_checksum,
+        names.ANNOTATION_SECRET_CHECKSUM: credentials.app_digest(app, inputs, keys),
         names.ANNOTATION_TEMPLATE_VERSION: inputs.template_version,
     }
     if inputs.restarted_at is None:

@@ -87,7 +87,12 @@ def _scaled(body: Body) -> Facts:
         stuck=progressing.get("message", "") if progressing.get("status") == "False" else "",
         annotations=told,
         claim_templates=claim_templates(templates) if templates else "",
+        secrets=_template_annotations(spec).get(names.ANNOTATION_SECRET_CHECKSUM, ""),
     )
+
+
+def _template_annotations(spec: Body) -> Mapping[str, str]:
+    return ((spec.get("template") or {}).get("metadata") or {}).get("annotations") or {}
 
 
 def claim_templates(templates: Any) -> str:

@@ -4,10 +4,12 @@ The pass gathers these facts and decisions; `manifests.desired(app, inputs)` rea
 else, so that the same two values always give the same children.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the type alone: builders are handed the value
+    from hscjit_operator.model.addresses import Place
     from hscjit_operator.model.autopilot import Targets
 
 
@@ -51,8 +53,11 @@ class Inputs:
     manuals_ip: str | None
     """ClusterIP of the bundled manuals' Service; None before it is known."""
 
-    secret_checksum: str
-    """Digest of the generated Secret's data: its users roll once when it changes."""
+    secrets: Mapping[str, str]
+    """Digest of each secret file, by its name: who mounts it rolls once when it changes."""
+
+    places: Mapping[str, "Place"]
+    """Where the external stores are, by component; one whose Secret says nothing usable lacks."""
 
     operator_namespace: str
     """Where the operator runs: the network policies let it scrape from there."""

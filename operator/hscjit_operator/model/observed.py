@@ -33,6 +33,8 @@ class Scaled:
     """Ours on the object, the pinned image and template version; and on its pods, the restart."""
     claim_templates: str = ""
     """A StatefulSet's volumeClaimTemplates as canonical JSON: they can never change."""
+    secrets: str = ""
+    """What its pods' template carries as the digest of the Secrets they read."""
 
     @property
     def rolling(self) -> bool:
@@ -156,7 +158,8 @@ class SecretFacts:
     """It carries our labels."""
     owner_references: tuple[str, ...]
     """UIDs of its owners."""
-    checksum: str
+    digests: Mapping[str, str]
+    """Of each value, by its key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ def read_block(kind: type[T], given: object, path: str, default: T | None = None
     """
     if not isinstance(given, Mapping):
         raise SpecError(path, f"expected an object, got {_shown(given)}")
+    _check_one_of(kind, given, path)
     hints = type_hints(kind, include_extras=True)
     values: dict[str, Any] = {}
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]  # only dataclasses come here
@@ -63,6 +64,16 @@ def read_block(kind: type[T], given: object, path: str, default: T | None = None
     if check is not None:
         check(path)
     return block
+
+
+def _check_one_of(kind: type, given: Mapping[str, Any], path: str) -> None:
+    """Refuse a second one of the fields of which a class lets only one stand (`ONE_OF`)."""
+    named = [
+        camel(name) for name in getattr(kind, "ONE_OF", ()) if given.get(camel(name)) is not None
+    ]
+    if len(named) > 1:
+        said = f"cannot stand beside {named[0]}; remove one of the two"
+        raise SpecError(f"{path}.{named[1]}", said)
 
 
 def _fallback(field: "dataclasses.Field[Any]", default: object) -> Any:

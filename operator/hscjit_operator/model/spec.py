@@ -25,7 +25,7 @@ from hscjit_operator.model.monitoring import Monitoring
 from hscjit_operator.model.network import Network
 from hscjit_operator.model.reading import SpecError, read_block
 from hscjit_operator.model.schedule import Lasting
-from hscjit_operator.model.stores import Backup, Postgres, Redis
+from hscjit_operator.model.stores import Backup, KeyRef, Postgres, Redis
 from hscjit_operator.model.workload import Api, Image, ObjectRef, Worker
 
 __all__ = ["TEMPLATE_VERSIONS", "HSCJit", "SpecError", "parse"]
@@ -126,6 +126,18 @@ class Maintenance:
 
 
 @dataclass(frozen=True)
+class Outside:
+    """A store that somebody else runs."""
+
+    address: KeyRef
+    """The key with its URL or DSN."""
+    ca: KeyRef | None
+    """The key with the certificates of who vouches for it."""
+    field: str
+    """Path of the field that names it."""
+
+
+@dataclass(frozen=True)
 class Spec:
     """Every block of `spec`."""
 
@@ -144,6 +156,21 @@ class Spec:
     network: Network = field(default_factory=Network)
     monitoring: Monitoring = field(default_factory=Monitoring)
     deletion_policy: Literal["Retain", "Delete"] = "Retain"
+
+    @property
+    def outside(self) -> dict[str, Outside]:
+        """The stores that somebody else runs, by component."""
+        found = {}
+        if self.redis.external is not None:
+            for component, role in ((names.REDIS_CACHE, "cache"), (names.REDIS_QUEUE, "queue")):
+                server = getattr(self.redis.external, role)
+                field = f"spec.redis.external.{role}"
+                found[component] = Outside(server.url_secret_ref, server.ca_secret_ref, field)
+        if self.postgres.external is not None:
+            database = self.postgres.external
+            field = "spec.postgres.external"
+            found[names.POSTGRES] = Outside(database.dsn_secret_ref, database.ca_secret_ref, field)
+        return found
 
     def check(self, path: str) -> None:
         """Refuse what only several blocks together make wrong."""

@@ -1,9 +1,10 @@
 """Where is data kept: Redis, Postgres, and the backups of both?"""
 
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
-from hscjit_operator.model.formats import Between, Cron, ObjectName, Storage, TimeZone
+from hscjit_operator.model.formats import Between, Cron, ObjectName, Storage, Text, TimeZone
+from hscjit_operator.model.reading import SpecError
 from hscjit_operator.model.workload import Resources, resources
 
 _REDIS_SIZE: Final = resources(("25m", "64Mi"), ("1", "256Mi"))
@@ -11,6 +12,14 @@ _POSTGRES_SIZE: Final = resources(("50m", "192Mi"), ("1", "512Mi"))
 
 StorageClass = ObjectName | None
 """None = the cluster's default class."""
+
+
+@dataclass(frozen=True)
+class KeyRef:
+    """One key of a Secret of the HSCJit's own namespace."""
+
+    name: ObjectName
+    key: Annotated[str, Text("[-._a-zA-Z0-9]+", "a key of a Secret", 253)]
 
 
 @dataclass(frozen=True)
@@ -38,10 +47,42 @@ class EmbeddedRedis:
 
 
 @dataclass(frozen=True)
-class Redis:
-    """Cache and queue, never one instance."""
+class ExternalRedisServer:
+    """A Redis that somebody else runs."""
 
-    embedded: EmbeddedRedis = EmbeddedRedis()
+    url_secret_ref: KeyRef
+    ca_secret_ref: KeyRef | None = None
+
+
+@dataclass(frozen=True)
+class ExternalRedis:
+    """Two Redis servers that somebody else runs."""
+
+    cache: ExternalRedisServer
+    queue: ExternalRedisServer
+
+    def check(self, path: str) -> None:
+        """Refuse one server for both: the cache forgets, the queue must not."""
+        if self.cache.url_secret_ref == self.queue.url_secret_ref:
+            raise SpecError(
+                f"{path}.queue.urlSecretRef",
+                "names the same key as cache.urlSecretRef; cache and queue are never one instance, "
+                "give each its own",
+            )
+
+
+@dataclass(frozen=True)
+class Redis:
+    """Cache and queue, never one instance; embedded unless external ones are named."""
+
+    ONE_OF: ClassVar = ("embedded", "external")
+    embedded: EmbeddedRedis | None = None
+    external: ExternalRedis | None = None
+
+    @property
+    def servers(self) -> EmbeddedRedis:
+        """How the embedded ones are to run."""
+        return self.embedded or EmbeddedRedis()
 
 
 @dataclass(frozen=True)
@@ -54,6 +95,14 @@ class EmbeddedPostgres:
 
 
 @dataclass(frozen=True)
+class ExternalPostgres:
+    """A database that somebody else runs."""
+
+    dsn_secret_ref: KeyRef
+    ca_secret_ref: KeyRef | None = None
+
+
+@dataclass(frozen=True)
 class Pool:
     """Database connections of all pods together."""
 
@@ -63,10 +112,17 @@ class Pool:
 
 @dataclass(frozen=True)
 class Postgres:
-    """The database and what all pods together may take of it."""
+    """The database, embedded unless an external one is named, and what all pods take of it."""
 
-    embedded: EmbeddedPostgres = EmbeddedPostgres()
+    ONE_OF: ClassVar = ("embedded", "external")
+    embedded: EmbeddedPostgres | None = None
+    external: ExternalPostgres | None = None
     pool: Pool = Pool()
+
+    @property
+    def server(self) -> EmbeddedPostgres:
+        """How the embedded one is to run."""
+        return self.embedded or EmbeddedPostgres()
 
 
 @dataclass(frozen=True)

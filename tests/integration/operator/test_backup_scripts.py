@@ -3,6 +3,7 @@
 Only the places differ: what a pod mounts is a folder of the test here.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -18,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from tests.unit.operator.manifests.builders import RESTORING, Pod, children
+from tests.unit.operator.manifests.builders import EXTERNAL, PLACES, RESTORING, Pod, children
 
 from hscjit_operator import names
 
@@ -26,11 +27,13 @@ ROOT = Path(__file__).parents[3]
 MOUNTS = (
     "/backups",
     "/handover",
+    "/ways",
     "/run/hscjit/held",
     "/data",
     "/run/secrets/hscjit",
     "/tmp/redis.sock",  # noqa: S108
 )
+Spec = dict[str, Any]
 _MOUNTED = re.compile(rf"({'|'.join(MOUNTS)})(?![-\w])")
 PASSWORD = "a-password-of-the-test"  # noqa: S105
 
@@ -180,8 +183,102 @@ def backed_up(pods: Pods) -> str:
     return folder.name
 
 
-def restoring(stamp: str) -> Pod:
-    return children(**RESTORING | {"restore": stamp}).pod(names.RESTORE)
+def restoring(stamp: str, spec: Spec | None = None) -> Pod:
+    changes = RESTORING | {"restore": stamp, "places": PLACES}
+    return children(spec, **changes).pod(names.RESTORE)
+
+
+def without_authorities(spec: Spec) -> Spec:
+    """Return a spec of external stores that speak no TLS."""
+    inner = {key: value for key, value in spec.items() if key != "caSecretRef"}
+    return {k: without_authorities(v) if isinstance(v, dict) else v for k, v in inner.items()}
+
+
+OUTSIDE = without_authorities(EXTERNAL)
+
+
+@pytest.fixture
+def outside(pods: Pods) -> Iterator[Pods]:
+    """The same stores as somebody else's, behind addresses of a user's Secret."""
+    secrets = pods.root / "run/secrets/hscjit"
+    for file in ("pg_service.conf", "redis-password"):
+        (secrets / file).unlink()
+    redis = urlsplit(pods.redis).port
+    address = f"postgres://hscjit:any%3Aword@127.0.0.1:{urlsplit(pods.postgres).port}/hscjit"
+    (secrets / "database-url").write_text(address)
+    (secrets / "redis-queue-url").write_text(f"redis://:{PASSWORD}@127.0.0.1:{redis}/0")
+    yield pods
+    pods.redis_cli("ACL", "DELUSER", "app")
+
+
+def of_outside(changes: Spec | None = None) -> Pod:
+    return children(OUTSIDE | (changes or {}), places=PLACES).pod(names.BACKUP)
+
+
+def test_external_stores_are_backed_up_and_an_external_database_comes_back(outside: Pods) -> None:
+    outside.run(of_outside())
+    (folder,) = (outside.root / "backups").glob("2*Z")
+    assert '"BackupComplete"' in outside.said()
+    assert (folder / "redis-queue.rdb").is_file()
+
+    outside.sql("DELETE FROM proof WHERE a > 10")
+    outside.sql("CREATE TABLE manuals_of_a_newer_schema (a int)")
+    outside.run(restoring(folder.name, OUTSIDE))
+
+    assert '"Restored"' in outside.said()
+    assert outside.sql("SELECT count(*) FROM proof") == "1000"
+    # What is not the app's is left alone, and no other database was made.
+    assert outside.sql("SELECT to_regclass('manuals_of_a_newer_schema')") != ""
+    assert outside.sql("SELECT count(*) FROM pg_database WHERE datname LIKE 'hscjit%'") == "1"
+
+
+def test_a_restore_of_an_external_database_that_fails_halfway_leaves_it(outside: Pods) -> None:
+    outside.run(of_outside())
+    (folder,) = (outside.root / "backups").glob("2*Z")
+    outside.sql("INSERT INTO proof VALUES (0)")
+    whole = (folder / "postgres.dump").read_bytes()
+    (folder / "postgres.dump").write_bytes(whole[: len(whole) * 3 // 4])
+    _, ways, postgres, _ = restoring(folder.name, OUTSIDE).steps
+
+    assert outside.start(ways).returncode == 0
+    outside.start(postgres)
+
+    assert outside.sql("SELECT count(*) FROM proof") == "1001"
+
+
+def test_a_queue_that_lets_nobody_copy_it_is_left_out_and_that_is_said(outside: Pods) -> None:
+    outside.redis_cli(
+        "ACL", "SETUSER", "app", "on", f">{PASSWORD}", "~*", "&*", "+@all", "-sync", "-psync"
+    )
+    port = urlsplit(outside.redis).port
+    url = outside.root / "run/secrets/hscjit/redis-queue-url"
+    url.write_text(f"redis://app:{PASSWORD}@127.0.0.1:{port}/0")
+
+    outside.run(of_outside())
+
+    told = json.loads(outside.said())
+    assert told["reason"] == "PostgresOnly"
+    assert "Postgres only: the external Redis refuses --rdb" in told["message"]
+    manifest = json.loads((outside.root / "backups" / told["stamp"] / "manifest.json").read_text())
+    assert set(manifest["files"]) == {"postgres.dump"}
+    assert "NOPERM" in manifest["left_out"]
+    assert PASSWORD not in json.dumps([told, manifest])
+
+    # Into an embedded queue, too: it has nothing for it, and the queue stays as it is.
+    embedded_queue = {"postgres": OUTSIDE["postgres"]}
+    outside.run(restoring(told["stamp"], embedded_queue))
+    assert '"Restored"' in outside.said()
+
+
+def test_a_queue_that_cannot_be_reached_is_no_refusal(outside: Pods) -> None:
+    url = outside.root / "run/secrets/hscjit/redis-queue-url"
+    url.write_text(f"redis://:{PASSWORD}-is-another@127.0.0.1:{urlsplit(outside.redis).port}/0")
+    *steps, seal = of_outside().steps
+
+    assert [outside.start(step).returncode for step in steps] == [0, 0, 0]
+    assert outside.start(seal).returncode == 1
+
+    assert '"RedisDumpFailed"' in outside.said()
 
 
 def test_what_is_lost_comes_back(pods: Pods) -> None:

@@ -47,7 +47,8 @@ def test_an_empty_spec_is_filled_in(made: Callable[..., dict[str, Any]]):
 
     assert spec["api"]["replicas"] == 2
     assert spec["api"]["resources"]["requests"] == {"cpu": "150m", "memory": "256Mi"}
-    assert spec["redis"]["embedded"]["queue"]["storage"] == "1Gi"
+    assert spec["redis"] == {}  # so that naming an external one is all it takes to switch
+    assert spec["postgres"] == {"pool": {"size": 50, "maxOverflow": 20}}
     assert spec["backup"]["schedule"] == "0 2 * * *"
     assert spec["autopilot"]["heal"]["thresholds"]["badSeconds"] == 5
     assert "bootstrap" not in spec
@@ -60,6 +61,17 @@ def test_the_examples_are_admitted(made: Callable[..., dict[str, Any]], path: Pa
 
 
 WINDOW = {"schedule": "0 2 * * *", "duration": "2h"}
+CACHE = {"urlSecretRef": {"name": "stores", "key": "cache"}}
+QUEUE = {"urlSecretRef": {"name": "stores", "key": "queue"}}
+EXTERNAL = {
+    "redis": {"external": {"cache": CACHE, "queue": QUEUE}},
+    "postgres": {
+        "external": {
+            "dsnSecretRef": {"name": "stores", "key": "dsn"},
+            "caSecretRef": {"name": "ca", "key": "ca.crt"},
+        }
+    },
+}
 OFF_PEAK = {"name": "nights", "schedule": "0 22 * * *", "duration": "8h"}
 
 ADMITTED: dict[str, Any] = {
@@ -73,6 +85,8 @@ ADMITTED: dict[str, Any] = {
         "backup": {"destination": {}, "retention": {}}, "catalog": {"bundled": {}, "manuals": {}},
         "autopilot": {"heal": {"thresholds": {}}, "scale": {"budgets": {}}},
     },
+    "external stores": EXTERNAL,
+    "embedded, spelt out": {"redis": {"embedded": {}}, "postgres": {"embedded": {}}},
     "a number as CPU": {"api": {"resources": {"requests": {"cpu": 1}, "limits": {"cpu": 2}}}},
     "a request at its limit": {"api": {"resources": {"requests": {"cpu": "1000m"}}}},
     "floor at ceiling": {"api": {"autoscaling": {"minReplicas": 10}}},
@@ -234,6 +248,23 @@ REFUSED: dict[str, tuple[Any, str]] = {
         {"catalog": {"bundled": {}, "configMapRef": {"name": "brands"}}},
         "spec.catalog.configMapRef",
     ),
+    "embedded and external Redis": (
+        {"redis": {"embedded": {}, "external": {"cache": CACHE, "queue": QUEUE}}},
+        "spec.redis.external cannot stand beside spec.redis.embedded; remove one of the two",
+    ),
+    "embedded and external Postgres": (
+        {"postgres": {"embedded": {}, **EXTERNAL["postgres"]}},
+        "spec.postgres.external cannot stand beside spec.postgres.embedded; remove one",
+    ),
+    "one server for cache and queue": (
+        {"redis": {"external": {"cache": CACHE, "queue": CACHE}}},
+        "spec.redis.external.queue.urlSecretRef names the same key",
+    ),
+    "a cache without a queue": ({"redis": {"external": {"cache": CACHE}}}, "spec.redis.external"),
+    "a key that is none": (
+        {"postgres": {"external": {"dsnSecretRef": {"name": "a", "key": "b/c"}}}},
+        "spec.postgres.external.dsnSecretRef.key",
+    ),
     "the cloud's metadata as a manuals host": (
         {
             "catalog": {
@@ -392,6 +423,17 @@ def test_what_is_fixed_may_be_written_out_or_left_out_when_it_says_the_same(
     spec = client.change("same", {"api": {"autoscaling": {"maxReplicas": 12}}})["spec"]
 
     assert spec["api"]["autoscaling"]["maxReplicas"] == 12
+
+
+def test_stores_may_move_out_and_back(client: User, made: Callable[..., dict[str, Any]]):
+    made("moved", {"redis": {"embedded": {"queue": {"storage": "3Gi"}}}})
+    client.change("moved", {"postgres": EXTERNAL["postgres"]})  # nobody wrote embedded down
+    moved = client.change("moved", {"redis": {"embedded": None, **EXTERNAL["redis"]}})["spec"]
+    assert moved["redis"] == EXTERNAL["redis"]
+
+    back = client.change("moved", {"redis": {"external": None}, "postgres": {"external": None}})
+    assert back["spec"]["redis"] == {}
+    assert back["spec"]["postgres"] == {"pool": {"size": 50, "maxOverflow": 20}}
 
 
 def test_the_volume_for_backups_may_grow(client: User, made: Callable[..., dict[str, Any]]):

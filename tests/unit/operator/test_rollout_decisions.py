@@ -76,6 +76,33 @@ def test_an_empty_database_is_noticed_and_migrated_again(given, wanted):
     assert found.workload  # what runs goes on
 
 
+SERVER, ELSEWHERE = "server-5f3a1b2c", "server-77777777"
+OUT, IN_OUT = Record(NEW, SERVER), Record("", SERVER)
+
+MOVES = {
+    # given: record, Job, which database now, external; wanted: reason, workload, record
+    "out": ((STANDING, None, SERVER, True), ("Migrating", False, UNDER_WAY)),
+    "out, and done": ((UNDER_WAY, DONE, SERVER, True), ("Migrated", True, OUT)),
+    "out, and failed": ((UNDER_WAY, FAILED, SERVER, True), ("MigrationFailed", False, UNDER_WAY)),
+    "the same server": ((OUT, None, SERVER, True), ("Migrated", True, OUT)),
+    "its Secret is away": ((OUT, None, "", True), ("Migrated", True, OUT)),
+    "another server": ((OUT, None, ELSEWHERE, True), ("Migrating", False, IN_OUT)),
+    "in, its claim is yet to come": ((OUT, None, "", False), ("Migrating", False, IN_OUT)),
+    "in, and done before the claim is seen": (
+        (IN_OUT, DONE, "", False), ("Migrated", True, Record(NEW)),
+    ),
+    "in": ((OUT, None, VOLUME, False), ("Migrating", False, IN_OUT)),
+    "in, and done": ((IN_OUT, DONE, VOLUME, False), ("Migrated", True, STANDING)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "wanted"), MOVES.values(), ids=MOVES)
+def test_a_database_that_moves_is_migrated_before_anything_rolls(given, wanted):
+    record, job, volume, external = given
+    found = rollout.decide(NEW, NEW, record, job, "", volume=volume, external=external)
+    assert (found.reason, found.workload, found.record) == wanted
+
+
 @pytest.mark.parametrize("record", [NONE, Record(NEW), STANDING, UNDER_WAY])
 def test_a_record_is_read_back_as_it_was_written(record: Record):
     assert Record.read({"migration": record.as_dict()}) == record

@@ -48,7 +48,7 @@ def test_what_is_not_given_falls_back_where_it_stands_and_not_elsewhere():
     worker = parsed({"worker": {"resources": {"requests": {"memory": "1Gi"}}}}).worker
     assert worker.resources.requests.cpu == "100m"
     postgres = parsed({"postgres": {"pool": {"size": 60}}}).postgres
-    assert (postgres.pool.max_overflow, postgres.embedded.storage) == (20, "5Gi")
+    assert (postgres.pool.max_overflow, postgres.server.storage) == (20, "5Gi")
 
 
 def test_null_is_as_if_left_out():

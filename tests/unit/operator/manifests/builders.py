@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from hscjit_operator import manifests, names
+from hscjit_operator.model.addresses import Place
 from hscjit_operator.model.autopilot import Targets
 from hscjit_operator.model.inputs import Inputs
 from hscjit_operator.model.spec import HSCJit, parse
@@ -24,7 +25,8 @@ INPUTS = Inputs(
     stopped=False,
     restore=None,
     manuals_ip="10.96.0.7",
-    secret_checksum="5ec2e7",  # noqa: S106  a digest
+    secrets={"database-url": "5ec2e7", "redis-auth.conf": "a07b"},
+    places={},
     operator_namespace="hscjit-system",
 )
 
@@ -79,6 +81,17 @@ class Pod(NamedTuple):
         return [c for c in self.containers if c not in self.sidecars]
 
 
+def secret_items(pod: Pod) -> list[tuple[str, dict[str, str]]]:
+    """Return the name of each Secret a pod mounts, with each of its items."""
+    found = []
+    for volume in pod.spec["volumes"]:
+        secrets = [source["secret"] for source in volume.get("projected", {}).get("sources", [])]
+        if "secret" in volume:
+            secrets.append({**volume["secret"], "name": volume["secret"]["secretName"]})
+        found += [(secret["name"], item) for secret in secrets for item in secret["items"]]
+    return found
+
+
 class Children(list[dict[str, Any]]):
     """What `desired` returned."""
 
@@ -108,6 +121,32 @@ class Children(list[dict[str, Any]]):
         (found,) = (pod for pod in self.pods() if pod.component == component)
         return found
 
+
+EXTERNAL: dict[str, Any] = {
+    "redis": {
+        "external": {
+            "cache": {"urlSecretRef": {"name": "our-redis", "key": "cache"}},
+            "queue": {
+                "urlSecretRef": {"name": "our-redis", "key": "queue"},
+                "caSecretRef": {"name": "our-ca", "key": "ca.crt"},
+            },
+        }
+    },
+    "postgres": {
+        "external": {
+            "dsnSecretRef": {"name": "our-postgres", "key": "dsn"},
+            "caSecretRef": {"name": "our-ca", "key": "ca.crt"},
+        }
+    },
+}
+"""A spec whose stores all run elsewhere."""
+
+PLACES = {
+    names.REDIS_CACHE: Place(6379, "10.30.0.5", "cccccccccccccccc"),
+    names.REDIS_QUEUE: Place(6380, None, "0000000000000000"),
+    names.POSTGRES: Place(6432, "fd00::5", "1111111111111111"),
+}
+"""Where they are: two at literal addresses, one by a name."""
 
 RESTORING = {
     "stopped": True,
@@ -208,5 +247,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "autoscaling off": ({"api": {"autoscaling": {"enabled": False}}}, {"api_replicas": 2}),
     "backup off": ({"backup": {"enabled": False}}, {}),
     "policies off": ({"network": {"policies": False}}, {}),
+    "external": (EXTERNAL, {"places": PLACES}),
+    "external, restoring": (EXTERNAL, RESTORING | {"places": PLACES}),
 }
 """Specs and changed inputs that together reach every line."""

@@ -14,10 +14,18 @@ from typing import Any, Final
 
 import yaml
 from tests.cluster.judge import End, Question
-from tests.unit.operator.manifests.builders import FULL, RESTORING, UID, VARIANTS, Children
+from tests.unit.operator.manifests.builders import (
+    EXTERNAL,
+    FULL,
+    RESTORING,
+    UID,
+    VARIANTS,
+    Children,
+)
 from tests.unit.operator.manifests.builders import children as made
 
 from hscjit_operator import names
+from hscjit_operator.model.addresses import Place
 
 EXAMPLES: Final = Path(__file__).parents[4] / "docs" / "examples"
 
@@ -72,6 +80,16 @@ PODS_ELSEWHERE: Final = (
     *("stranger", "prometheus", "ingress", "other-operator", "kube-dns", "openshift-dns"),
     "own-prometheus",
 )
+ANYWHERE: Final = "anybody:22 own-prometheus:22 operator:22"
+EMBEDDED: Final = {
+    "api": "postgres:5432 redis-cache:6379 redis-queue:6379",
+    "worker": "postgres:5432 redis-queue:6379",
+    "beat": "redis-queue:6379",
+    "mig": "postgres:5432",
+    "backup": "postgres:5432 redis-queue:6379",
+    "cleanup": "postgres:5432",
+    "restore": "postgres:5432",
+}
 
 # --- The table: what else a spec may say --------------------------------------------------------
 ROWS: Final[Mapping[str, Row]] = {
@@ -151,6 +169,26 @@ ROWS: Final[Mapping[str, Row]] = {
         closed=dict.fromkeys(ASKERS, NAMES),
     ),
     "no name servers": Row(network(dns=[]), closed=dict.fromkeys(ASKERS, NAMES)),
+    "external stores": Row(
+        EXTERNAL,
+        opened={
+            "api": f"extra:6379 intranet:5432 {ANYWHERE}",
+            "worker": f"intranet:5432 {ANYWHERE}",
+            "beat": ANYWHERE,
+            "mig": "intranet:5432",
+            "backup": f"intranet:5432 {ANYWHERE}",
+            "cleanup": "intranet:5432",
+            "restore": "intranet:5432",
+        },
+        closed=EMBEDDED,
+        inputs={
+            "places": {
+                "redis-cache": Place(6379, "10.9.9.9", ""),
+                "redis-queue": Place(22, None, ""),  # a name may lead to any address
+                "postgres": Place(5432, "192.168.7.7", ""),
+            }
+        },
+    ),
     "backup off": Row({"backup": {"enabled": False}}),
     "a restore runs": Row({}, inputs=RESTORING),
     "everything set": Row(

@@ -116,7 +116,7 @@ COMPLETE = {
 def test_absence_means_unwanted_only_when_nothing_waits(
     changes: dict[str, Any], complete: bool
 ) -> None:
-    assert manifests.complete(inputs(**changes)) is complete
+    assert manifests.complete(hscjit(), inputs(**changes)) is complete
 
 
 @pytest.mark.parametrize(("spec", "changes"), VARIANTS.values(), ids=VARIANTS)
@@ -278,8 +278,13 @@ ROLLING: dict[str, tuple[dict[str, Any], dict[str, Any], set[str]]] = {
     "template version": ({}, {"template_version": "2"}, {"api", "worker", "beat"}),
     "Secret": (
         {},
-        {"secret_checksum": "other"},
-        {"api", "worker", "beat", "redis-cache", "redis-queue"},
+        {"secrets": {"database-url": "other", "redis-auth.conf": "a07b"}},
+        {"api", "worker"},
+    ),
+    "Redis' password": (
+        {},
+        {"secrets": {"database-url": "5ec2e7", "redis-auth.conf": "other"}},
+        {"redis-cache", "redis-queue"},
     ),
     "settings": ({}, {"manuals_ip": "10.96.0.8"}, {"api", "worker", "beat"}),
     "the cache's memory": (

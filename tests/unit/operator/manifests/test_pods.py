@@ -15,6 +15,7 @@ from tests.unit.operator.manifests.builders import (
     Pod,
     children,
     hscjit,
+    secret_items,
 )
 from tests.unit.operator.manifests.restricted import violations
 
@@ -111,8 +112,7 @@ def test_pod_can_be_found_by_whoever_watches_it(pod: Pod) -> None:
 
 @every_pod
 def test_every_secret_variable_points_to_a_mounted_file(pod: Pod) -> None:
-    (items,) = (v["secret"]["items"] for v in pod.spec["volumes"] if "secret" in v)
-    there = {f"/run/secrets/hscjit/{item['path']}" for item in items}
+    there = {f"/run/secrets/hscjit/{item['path']}" for _, item in secret_items(pod)}
     for container in pod.containers:
         mounts = {mount["name"] for mount in container["volumeMounts"]}
         files = there if "secrets" in mounts else set()
