@@ -109,7 +109,7 @@ def _settings(namespace: str) -> dict[str, str]:
     (port,) = free_ports(1)
     return {
         **{f"HSCJIT_IMAGE_{name.upper()}": image for name, image in template.IMAGES.items()},
-        "HSCJIT_OPERATOR_NAMESPACE": "operator",
+        "HSCJIT_OPERATOR_NAMESPACE": namespace,  # its Lease needs one that is there
         "HSCJIT_WATCH_NAMESPACES": namespace,
         "HSCJIT_HOST": "127.0.0.1",
         "HSCJIT_PORT": str(port),
