@@ -25,19 +25,21 @@ async def test_a_draining_process_is_healthy_but_not_ready(own_app):
     assert (await own_app.request("GET", "/ready")).status == 503
 
 
-async def test_a_lost_dependency_degrades_and_keeps_ready(own_app):
-    dependencies = own_app.state["services"].dependencies
+async def test_a_lost_dependency_degrades_and_keeps_ready(settings, monkeypatch):
+    monkeypatch.setattr("hscjit_app.dependencies.PERIOD_S", 3600)  # nobody checks but this test
+    async with asgi.running(settings) as app:
+        dependencies = app.state["services"].dependencies
+        await dependencies.check_once()
 
-    async def away():
-        raise OSError
+        async def away():
+            raise OSError
 
-    dependencies._checks["database"] = away
-    await dependencies.check_once()
-    assert (await own_app.request("GET", "/ready")).json[
-        "degraded"
-    ] == []  # one slow answer is none
-    await dependencies.check_once()
-    ready = await own_app.request("GET", "/ready")
+        dependencies._checks["database"] = away
+        await dependencies.check_once()
+        ready = await app.request("GET", "/ready")
+        assert ready.json["degraded"] == []  # one slow answer is none
+        await dependencies.check_once()
+        ready = await app.request("GET", "/ready")
 
     assert (ready.status, ready.json["degraded"]) == (200, ["database"])
     assert metrics.REGISTRY.get_sample_value("dependency_up", {"dependency": "database"}) == 0
@@ -73,7 +75,7 @@ async def test_a_question_is_answered_from_a_page(own_app):
 
 
 async def test_a_session_has_a_budget_of_questions_over_all_its_sockets(own_app):
-    own_app.state["lobby"].questions = limits.Buckets(0.5, 1)
+    own_app.state["lobby"].questions = limits.Buckets(0.01, 1)
     async with own_app.socket() as socket:
         socket.send(HELLO)
         session = (await socket.receive("welcome"))["session"]
@@ -86,7 +88,7 @@ async def test_a_session_has_a_budget_of_questions_over_all_its_sockets(own_app)
         refusal = await socket.receive("error")
 
     assert refusal["code"] == "too_fast"
-    assert 0 < refusal["retry_after"] <= 2
+    assert 0 < refusal["retry_after"] <= 100
 
 
 async def test_an_address_behind_a_trusted_proxy_has_a_limit_of_sockets(own_app):
