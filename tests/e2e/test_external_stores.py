@@ -99,8 +99,10 @@ def guest() -> dict[str, Any]:
     def named(key: str) -> dict[str, str]:
         return {"name": SECRET, "key": key}
 
+    little = {"requests": {"cpu": "10m", "memory": "128Mi"}}  # another HSCJit lives on the node
     made["spec"] = {
-        "api": {"replicas": 1, "autoscaling": {"enabled": False}},
+        "api": {"replicas": 1, "autoscaling": {"enabled": False}, "resources": little},
+        "worker": {"resources": little},
         "redis": {
             "external": {
                 "cache": {"urlSecretRef": named("cache")},
