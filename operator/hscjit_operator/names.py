@@ -112,11 +112,17 @@ def labels(name: str, component: str, owner_uid: str) -> dict[str, str]:
 def owner_of(body: Mapping[str, Any]) -> Key | None:
     """Return the HSCJit that a child says it belongs to, or None for a stranger.
 
-    The instance label answers, not the owner reference: it is still there on what Retain keeps,
-    and on a child whose owner reference somebody stripped.
+    The owner reference answers, so that a child whose instance label somebody changed is still
+    seen as whose it is. Without one the label does: that is still there on what Retain keeps, and
+    on a child whose owner reference somebody stripped.
     """
     metadata = body.get("metadata", {})
     found = metadata.get("labels", {})
-    if found.get(LABEL_MANAGED_BY) != MANAGER or LABEL_INSTANCE not in found:
+    if found.get(LABEL_MANAGED_BY) != MANAGER:
+        return None
+    for owner in metadata.get("ownerReferences") or ():
+        if owner.get("kind") == KIND and owner.get("apiVersion", "").startswith(f"{GROUP}/"):
+            return Key(metadata.get("namespace", ""), owner["name"])
+    if LABEL_INSTANCE not in found:
         return None
     return Key(metadata.get("namespace", ""), found[LABEL_INSTANCE])

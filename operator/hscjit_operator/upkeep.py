@@ -12,7 +12,7 @@ import structlog
 
 from hscjit_operator import manifests, metrics, names
 from hscjit_operator.cluster import kinds
-from hscjit_operator.cluster.apply import Applier, Leaving, NameConflict
+from hscjit_operator.cluster.apply import Applier, Leaving, LeftBehind, NameConflict
 from hscjit_operator.cluster.client import FORBIDDEN, GONE, INVALID, ApiError
 from hscjit_operator.cluster.events import Events
 from hscjit_operator.decisions import drift
@@ -163,7 +163,7 @@ class Upkeep:
                 await self._applier.try_out(manifest, change.known, order.app.uid)
             except ApiError as error:
                 return problem_of(error, change.name) if error.code in INVALID else None
-            except (NameConflict, Leaving):
+            except (NameConflict, Leaving, LeftBehind):
                 return None  # said when it is applied in earnest
             return None
 
@@ -184,6 +184,7 @@ class Upkeep:
                 order.app.uid,
                 reason=reason,
                 address=_address(order, change.name),
+                adopt=order.app.bootstrap.adopt_volumes,
             )
         except ApiError as error:
             if error.code == GONE and kind in _OPTIONAL:
@@ -191,6 +192,8 @@ class Upkeep:
             return problem_of(error, change.name)
         except NameConflict as conflict:
             return Problem(Gravity.STALL, "NameConflict", str(conflict))
+        except LeftBehind as left:
+            return Problem(Gravity.STALL, "VolumesLeftBehind", str(left))
         except Leaving as leaving:
             return Problem(Gravity.WAIT, "Leaving", str(leaving))
         memory.standing[change.name] = (memory.wanted[change.name], child.digest)
@@ -229,6 +232,8 @@ class Upkeep:
             child = order.observed.get(name)
             if child is not None and child.digest == digest:
                 memory.standing[name] = (digest, digest)
+        if not manifests.complete(order.inputs):
+            return  # what is not wanted yet may have stood before, and may be wanted again
         for name in [name for name in memory.standing if name not in memory.wanted]:
             del memory.standing[name]
 

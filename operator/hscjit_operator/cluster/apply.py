@@ -33,6 +33,17 @@ class Leaving(Exception):
         super().__init__(f"{kind} {name} of a former resource is still being deleted")
 
 
+class LeftBehind(Exception):
+    """The child's name is taken by a volume that a former HSCJit of this name left."""
+
+    def __init__(self, name: str) -> None:
+        """Say which."""
+        super().__init__(
+            f"PersistentVolumeClaim {name}: left behind by a former HSCJit of this name; delete it "
+            "to start afresh, or recreate this one with spec.bootstrap.adoptVolumes: true"
+        )
+
+
 class Applier:
     """Applies, prunes and reads children, and tells the cache what came back."""
 
@@ -49,20 +60,24 @@ class Applier:
         *,
         reason: str,
         address: str | None = None,
+        adopt: bool = False,
     ) -> Child:
         """Apply one child of the HSCJit with that UID; return it as the server keeps it.
 
         A child the watch does not show is looked up first: a label-selected watch hides strangers,
         and a forced apply would overwrite them. The UID of what was found goes along, so that what
         took its place in between is refused by the server. A Service that is not there is made
-        with `address`, if that is still free.
+        with `address`, if that is still free. `adopt`: a volume that a former HSCJit left behind
+        is taken over.
+
+        Raises ApiError, NameConflict, Leaving, LeftBehind.
         """
         kind = kinds.of(manifest)
         if known is None:
             known = await self._look(kind, manifest)
         if known is None and address is not None:
             known = await self._made_at(address, kind, manifest)
-        guarded = _guarded(manifest, known, uid)
+        guarded = _guarded(manifest, known, uid, adopt=adopt)
         try:
             body = await self._api.apply(kind, guarded, reason=reason)
         except ApiError as error:
@@ -158,17 +173,22 @@ def is_ours(child: Child, uid: str) -> bool:
     return uid == (child.controller_uid or child.owner_uid)
 
 
-def _guarded(manifest: Manifest, known: Child | None, uid: str) -> Manifest:
+def _guarded(manifest: Manifest, known: Child | None, uid: str, *, adopt: bool = False) -> Manifest:
     """Return the manifest with the UID of the object it is for; raise if that is not ours."""
     if known is None:
         return manifest
-    _check(known, uid, _instance(manifest))
+    _check(known, uid, _instance(manifest), adopt=adopt)
     return {**manifest, "metadata": {**manifest["metadata"], "uid": known.uid}}
 
 
-def _check(known: Child, uid: str, instance: str) -> None:
+def _check(known: Child, uid: str, instance: str, *, adopt: bool) -> None:
     if is_ours(known, uid):
         return
+    kept = known.kind == kinds.CLAIM.kind and not known.controller_uid and not known.deleting
+    if kept and known.owner_uid and instance:
+        if adopt:
+            return
+        raise LeftBehind(known.name)
     if known.owner_uid and known.controller_uid in ("", known.owner_uid) and instance:
         raise Leaving(known.kind, known.name)
     raise NameConflict(known.kind, known.name)

@@ -49,6 +49,7 @@ class Children:
             seen.add(body["metadata"]["uid"])
         newer = self._is_newer(key, body["kind"], body["metadata"])
         if newer and self._keep(key, facts.child(body)):
+            self._leave_others(key, body)
             self._changed(key)
 
     def learn(self, body: Mapping[str, Any]) -> Child:
@@ -101,6 +102,17 @@ class Children:
         """Drop one child that turned out not to be there."""
         if self._by_owner.get(key, {}).pop(name, None) is not None:
             metrics.CHILDREN.dec()
+
+    def _leave_others(self, key: Key, body: Mapping[str, Any]) -> None:
+        """Drop a child without owner where it was known before somebody changed its label."""
+        metadata = body["metadata"]
+        name = (body["kind"], metadata["name"])
+        parts = metadata["name"].split("-")
+        for length in range(1, len(parts)):
+            other = Key(key.namespace, "-".join(parts[:length]))  # children are named after it
+            known = self._by_owner.get(other, {}).get(name) if other != key else None
+            if known is not None and known.uid == metadata["uid"]:
+                self._drop(other, name)
 
     def _listings(self, kind: str, namespace: str) -> Iterator[set[str]]:
         for scope in (None, namespace):

@@ -62,6 +62,25 @@ async def test_volumes_left_behind_are_refused_until_adopted(world: World):
         assert {c["metadata"]["labels"][names.LABEL_OWNER_UID] for c in claims} == {uid}
 
 
+async def test_a_volume_for_backups_left_behind_is_refused_when_backups_begin(world: World):
+    async with operator(world):
+        await world.settle(backup={"enabled": False})
+        path = kinds.CLAIM.path(world.namespace)
+        labels = names.labels(world.name, names.BACKUP, "uid-of-a-former-one")
+        spec = {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "2Gi"}},
+        }
+        left = {"metadata": {"name": "support-backup", "labels": labels}, "spec": spec}
+        await world.call("POST", path, left)
+        await world.change({"backup": {"enabled": True}})
+
+        told = await world.until_condition("Stalled", "VolumesLeftBehind", "True")
+        assert "PersistentVolumeClaim support-backup" in told["message"]
+        await world.delete("PersistentVolumeClaim", "support-backup")
+        await world.start()
+
+
 async def test_a_lost_secret_is_not_made_anew_under_a_database_that_knows_the_old(world: World):
     async with operator(world) as calls:
         await world.settle()

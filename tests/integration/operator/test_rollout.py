@@ -1,17 +1,21 @@
 """Images, migrations and numbers of pods: what changes, when, and what never does."""
 
 import asyncio
+import itertools
 import time
 
 import pytest
+from tests.integration.operator.controllers import controllers
 from tests.integration.operator.user import MERGE
 from tests.integration.operator.world import Body, World, operator
 
-from hscjit_operator import names
+from hscjit_operator import metrics, names
 from hscjit_operator.cluster import kinds
+from hscjit_operator.model import owned
 
 NEW = {"image": {"repository": "registry.example.com/app", "tag": "2"}}
 NEW_IMAGE = "registry.example.com/app:2"
+REPLICAS = ("spec", "replicas")
 
 
 async def image(world: World) -> str:
@@ -141,49 +145,45 @@ async def test_a_status_from_before_the_record_restarts_and_migrates_nothing(wor
         assert set(calls.writes) == {("PATCH", "HSCJit")}
 
 
-async def test_the_number_of_pods_goes_to_the_hpa_without_a_dip(world: World):
-    seen: list[int] = []
+async def passes() -> float:
+    """Return how many passes have ended."""
+    found = metrics.PASSES.collect()
+    return sum(s.value for m in found for s in m.samples if s.name.endswith("_total"))
 
-    async def watch() -> None:
-        while True:
-            found = await world.get("Deployment", "api")
-            if found is not None:
-                seen.append(found["spec"]["replicas"])
-            await asyncio.sleep(0)
 
-    watching = asyncio.create_task(watch())
-    async with operator(world) as calls:
-        await world.settle(api={"replicas": 3})
+async def test_a_hundred_passes_and_a_restart_never_move_what_the_hpa_set(world: World):
+    async with controllers(world) as running:
 
-        async def handed_over() -> bool:
-            found = await world.get("Deployment", "api") or {}
-            fields = found["metadata"]["managedFields"]
-            return not any(
-                entry["manager"] == names.MANAGER and "f:replicas" in entry["fieldsV1"]["f:spec"]
-                for entry in fields
-                if entry["operation"] == "Apply" and "f:spec" in entry["fieldsV1"]
-            )
+        def numbers() -> list[int]:
+            every = running.versions("Deployment", "support-api")
+            return [number for number, _ in itertools.groupby(b["spec"]["replicas"] for b in every)]
 
-        await world.until(handed_over)
-        await hpa_wants(world, 7)
-        await world.start()
-        calls.restart()
-        for _ in range(5):
-            await world.annotate({"example.com/touched": str(time.monotonic())})
-            await asyncio.sleep(0.2)
-        assert ("PATCH", "Deployment") not in calls.writes
-        assert await replicas(world) == 7
-        await world.calm()
+        async with operator(world) as calls:
+            await world.create({"api": {"replicas": 3}})
+            await world.until_settled()
 
-    async with operator(world) as calls:
-        await asyncio.sleep(2.0)
-        assert calls.writes == {}
-        await world.change({"worker": {"maxReplicas": 5}})
-        await world.start()
-        assert await replicas(world) == 7
-    watching.cancel()
+            async def handed_over() -> bool:
+                return not owned.owns(running.there["Deployment", "support-api"], *REPLICAS)
 
-    assert set(seen) == {3, 7}
+            await world.until(handed_over)
+            await hpa_wants(world, 7)
+            await world.until_settled()
+            await world.calm()
+            calls.restart()
+            enough = await passes() + 100
+            while await passes() < enough:
+                await world.annotate({"example.com/touched": str(time.monotonic())})
+            assert ("PATCH", "Deployment") not in calls.writes
+
+        async with operator(world) as calls:
+            await world.change({"worker": {"maxReplicas": 5}})
+            await world.until_settled()
+            enough = await passes() + 5
+            while await passes() < enough:
+                await world.annotate({"example.com/touched": str(time.monotonic())})
+
+        assert numbers() == [3, 7]
+        assert running.rollouts(world.name)["Deployment", "support-api"] == 0
 
 
 async def test_autoscaling_off_starts_from_the_number_there_is_and_on_again_keeps_it(

@@ -60,7 +60,8 @@ async def limited(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     request = aiohttp.ClientSession._request
 
     async def impersonated(self: aiohttp.ClientSession, *args: object, **kwargs: object) -> object:
-        kwargs["headers"] = {**(kwargs.get("headers") or {}), **header}  # type: ignore[dict-item]
+        if self is not world.session:
+            kwargs["headers"] = {**(kwargs.get("headers") or {}), **header}  # type: ignore[dict-item]
         return await request(self, *args, **kwargs)
 
     monkeypatch.setattr(aiohttp.ClientSession, "_request", impersonated)

@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+import ssl
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
+import aiohttp
 from aiohttp import web
 from tests.cluster.ports import free_ports
 from tests.integration.operator.user import MERGE, Refused, User
@@ -20,7 +22,7 @@ from hscjit_operator.settings import Settings
 
 Body = dict[str, Any]
 
-PATIENCE_S = 20.0
+PATIENCE_S = 90.0
 CALM_S = 1.5
 RUN_PODS = ("Deployment", "StatefulSet")
 SETTINGS = {
@@ -39,6 +41,7 @@ class World:
     """One namespace of the API server: a user in it, and a test that plays the controllers."""
 
     user: User
+    session: aiohttp.ClientSession
     namespace: str
     name: str = "support"
     door: str = ""
@@ -46,11 +49,19 @@ class World:
     ready_code: int = 200
     degraded: tuple[str, ...] = ()
 
+    def beside(self, name: str) -> Self:
+        """Return another HSCJit's world: in the same namespace, under another name."""
+        return replace(self, name=name)
+
     async def call(self, method: str, path: str, body: Any = None, content: str = "") -> Body:
-        """Call the API server as a user with every right."""
-        return await asyncio.to_thread(
-            self.user.call, method, path, body, content or "application/json"
-        )
+        """Call the API server as a user with every right; raises Refused."""
+        data = None if body is None else json.dumps(body)
+        headers = {"Content-Type": content or "application/json"}
+        async with self.session.request(method, path, data=data, headers=headers) as answer:
+            text = await answer.text()
+        if answer.status >= 300:
+            raise Refused(json.loads(text)["message"] if text.startswith("{") else text)
+        return dict(json.loads(text))
 
     async def create(self, spec: Body | None = None) -> Body:
         """Create the HSCJit."""
@@ -80,8 +91,7 @@ class World:
 
     async def condition(self, name: str) -> Body:
         """Return one of the HSCJit's conditions, empty before it is there."""
-        found = (await self.status()).get("conditions", [])
-        return next((dict(c) for c in found if c["type"] == name), {})
+        return condition_of(await self.app(), name)
 
     async def patch(self, kind: str, name: str, patch: Body, subresource: str = "") -> Body:
         """Merge into any object."""
@@ -104,12 +114,15 @@ class World:
 
     async def children(self) -> dict[tuple[str, str], Body]:
         """Return everything that was made for the HSCJit, by kind and name."""
+        every = (*kinds.WATCHED, *kinds.OPTIONAL)
+        calls = (self.call("GET", kind.path(self.namespace)) for kind in every)
+        answers = await asyncio.gather(*calls, return_exceptions=True)
         found = {}
-        for kind in (*kinds.WATCHED, *kinds.OPTIONAL):
-            try:
-                listed = await self.call("GET", kind.path(self.namespace))
-            except Refused:
+        for kind, listed in zip(every, answers, strict=True):
+            if isinstance(listed, Refused):
                 continue  # nobody serves it
+            if isinstance(listed, BaseException):
+                raise listed
             for body in listed["items"]:
                 if (body["metadata"].get("labels") or {}).get(names.LABEL_INSTANCE) == self.name:
                     found[kind.kind, body["metadata"]["name"]] = body
@@ -131,12 +144,14 @@ class World:
             await asyncio.sleep(0.02)
 
     async def until_condition(self, name: str, reason: str, status: str = "") -> Body:
-        """Wait until a condition has a reason, and return it."""
+        """Wait until a condition of the present generation has a reason, and return it."""
 
         async def told() -> Body | None:
-            found = await self.condition(name)
+            app = await self.app()
+            found = condition_of(app, name)
+            fresh = found.get("observedGeneration") == app["metadata"]["generation"]
             alike = found.get("reason") == reason and status in ("", found.get("status"))
-            return found if alike else None
+            return found if fresh and alike else None
 
         return dict(await self.until(told))
 
@@ -235,13 +250,25 @@ class World:
         await self.start()
 
     async def start(self, reason: str = "Answering") -> None:
-        """Report all pods as running until Ready is as said."""
+        """Report all pods as running until Ready of the present generation is as said."""
 
         async def told() -> bool:
             await self.run_pods()
-            return (await self.condition("Ready")).get("reason") == reason
+            app = await self.app()
+            found = condition_of(app, "Ready")
+            fresh = found.get("observedGeneration") == app["metadata"]["generation"]
+            return fresh and found["reason"] == reason
 
         await self.until(told)
+
+    async def until_settled(self, reason: str = "Answering") -> Body:
+        """Wait until the present spec is in place and Ready says so; return the HSCJit."""
+
+        async def settled() -> Body | None:
+            app = await self.app()
+            return app if is_settled(app, reason) else None
+
+        return dict(await self.until(settled))
 
     async def calm(self) -> None:
         """Wait until nothing is written any more: the autopilot's first looks, too, are told."""
@@ -251,6 +278,19 @@ class World:
             if version != seen:
                 seen, since = version, time.monotonic()
             await asyncio.sleep(0.1)
+
+
+def condition_of(app: Body, name: str) -> Body:
+    """Return one of the conditions in an HSCJit's body, empty before it is there."""
+    found = (app.get("status") or {}).get("conditions", [])
+    return next((dict(c) for c in found if c["type"] == name), {})
+
+
+def is_settled(app: Body, reason: str = "Answering") -> bool:
+    """Tell whether an HSCJit's present spec is in place, and Ready says so."""
+    ready, busy = condition_of(app, "Ready"), condition_of(app, "Reconciling")
+    fresh = ready.get("observedGeneration") == app["metadata"]["generation"]
+    return fresh and ready["reason"] == reason and busy["status"] == "False"
 
 
 def _now() -> str:
@@ -295,10 +335,13 @@ def _counted() -> Counter[tuple[str, str]]:
 
 
 @asynccontextmanager
-async def operator(world: World, *, via: str = "", **settings: Any) -> AsyncIterator[Calls]:
+async def operator(
+    world: World, *, via: str = "", kill: bool = False, **settings: Any
+) -> AsyncIterator[Calls]:
     """Run an operator on the namespace of a world, and count what it asks for.
 
-    `via` is another address of the API server.
+    `via` is another address of the API server. It stops in order at the end, or with `kill`
+    wherever it stands.
     """
     chosen = {
         **SETTINGS,
@@ -320,9 +363,24 @@ async def operator(world: World, *, via: str = "", **settings: Any) -> AsyncIter
     try:
         yield calls
     finally:
-        stop.set()
-        await asyncio.wait_for(task, PATIENCE_S)
-        await asyncio.sleep(0.1)  # TLS connections take a moment to say goodbye
+        if kill:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        else:
+            stop.set()
+            await asyncio.wait_for(task, PATIENCE_S)
+        await asyncio.sleep(0.05)  # TLS connections take a moment to say goodbye
+
+
+def session(user: User) -> aiohttp.ClientSession:
+    """Return connections to the API server that stay open from call to call."""
+    trust = ssl.create_default_context(cafile=str(user.server.ca_file))
+    return aiohttp.ClientSession(
+        user.server.url,
+        connector=aiohttp.TCPConnector(ssl=trust, limit=0),
+        headers={"Authorization": f"Bearer {user.server.token}"},
+        read_bufsize=1 << 22,  # a watch sends one object a line, however long
+    )
 
 
 @asynccontextmanager

@@ -76,6 +76,36 @@ def test_the_end_of_a_former_object_does_not_end_the_present_one():
     assert seen.told == [SUPPORT] * 2
 
 
+def relabelled(**metadata: Any) -> dict[str, Any]:
+    """Return a child as it is after somebody changed the label that says whose it is."""
+    labels = {**names.labels("support", "config", "uid-1"), names.LABEL_INSTANCE: "other"}
+    return body(version=6, metadata={"labels": labels, **metadata})
+
+
+def test_a_changed_label_is_news_to_the_owner():
+    owner = {"apiVersion": names.API_VERSION, "kind": names.KIND, "name": "support", "uid": "uid-1"}
+    seen = Seen()
+    seen.children.see(body(metadata={"ownerReferences": [owner]}))
+    managed = {
+        "manager": names.MANAGER,
+        "operation": "Apply",
+        "fieldsV1": {"f:metadata": {"f:labels": {f"f:{names.LABEL_INSTANCE}": {}}}},
+    }
+    seen.children.see(relabelled(ownerReferences=[owner], managedFields=[managed]))
+
+    assert seen.told == [SUPPORT] * 2
+    assert ("ConfigMap", "support-config") in seen.children.of(SUPPORT)
+
+
+def test_a_changed_label_on_what_has_no_owner_is_a_loss():
+    seen = Seen()
+    seen.children.see(body())
+    seen.children.see(relabelled())
+
+    assert seen.told[1] == SUPPORT
+    assert seen.children.of(SUPPORT) == {}
+
+
 def test_strangers_are_not_kept():
     seen = Seen()
     seen.children.see(body(metadata={"labels": {"app": "theirs"}}))

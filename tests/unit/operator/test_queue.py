@@ -156,6 +156,47 @@ async def test_events_do_not_cut_a_backoff_short_but_a_new_spec_does(played: Pla
     assert played.passes[before:] == [(A, Trigger.SPEC)]
 
 
+async def test_those_that_fail_together_come_back_apart(played: Played):
+    asked: list[tuple[float, float]] = []
+
+    def spread(low: float, high: float) -> float:
+        asked.append((low, high))
+        return low if len(asked) == 1 else high
+
+    played.queue.spread = spread
+    played.outcome = lambda _key: FAILED
+    played.queue.put(A, Trigger.SPEC)
+    played.queue.put(B, Trigger.SPEC)
+    await played.turn(DEBOUNCE_S * 2)
+    assert asked == [(0.75, 1.25)] * 2
+
+    await played.turn(FIRST_BACKOFF_S)  # past the shorter of the two pauses only
+    assert played.passes[2:] == [(A, Trigger.RETRY)]
+    await played.turn(FIRST_BACKOFF_S / 2)
+    assert (B, Trigger.RETRY) in played.passes
+
+
+@pytest.mark.parametrize(
+    ("trigger", "at_once"), [(Trigger.SPEC, True), (Trigger.CHILD, False), (Trigger.NEWS, False)]
+)
+async def test_what_comes_while_a_pass_fails_waits_unless_it_is_a_new_spec(
+    played: Played, trigger: Trigger, at_once: bool
+):
+    played.outcome = lambda _key: FAILED
+    played.queue.put(A, Trigger.CHILD, 0.0)
+    for _ in range(6):
+        await played.turn(LONGEST_BACKOFF_S)  # its pauses are long by now
+    played.gate = asyncio.Event()
+    while not played.running:
+        await played.turn(1)
+    before = len(played.passes)
+    played.queue.put(A, trigger)
+    played.gate.set()
+    await played.turn(DEBOUNCE_S * 2)
+
+    assert played.passes[before:] == ([(A, trigger)] if at_once else [])
+
+
 async def test_one_that_fails_does_not_delay_the_others(played: Played):
     played.outcome = lambda key: FAILED if key == A else OK
     played.queue.put(A, Trigger.SPEC)
