@@ -232,7 +232,7 @@ class Upkeep:
             child = order.observed.get(name)
             if child is not None and child.digest == digest:
                 memory.standing[name] = (digest, digest)
-        if not manifests.complete(order.inputs):
+        if not manifests.complete(order.app, order.inputs):
             return  # what is not wanted yet may have stood before, and may be wanted again
         for name in [name for name in memory.standing if name not in memory.wanted]:
             del memory.standing[name]
