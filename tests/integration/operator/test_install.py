@@ -14,7 +14,7 @@ from tests.cluster import binaries, control_plane, tools
 from tests.cluster.shell import output
 from tests.integration.operator.proxy import Proxy, proxy
 from tests.integration.operator.user import SCHEMAS, Refused, User
-from tests.integration.operator.world import Calls, World, front_door, operator
+from tests.integration.operator.world import Calls, World, front_door, operator, session
 
 from hscjit_operator.cluster.kinds import HSCJIT
 
@@ -60,7 +60,8 @@ async def settled(helm: Helm, namespace: str, stack: AsyncExitStack) -> World:
     """Return a namespace for an HSCJit, and somebody who answers for it."""
     metadata = {"metadata": {"name": namespace}}
     await asyncio.to_thread(helm.user.call, "POST", "/api/v1/namespaces", metadata)
-    world = World(helm.user, namespace)
+    connections = await stack.enter_async_context(session(helm.user))
+    world = World(helm.user, connections, namespace)
     await stack.enter_async_context(front_door(world))
     return world
 

@@ -15,7 +15,7 @@ import pytest
 from tests.cluster import binaries, control_plane
 from tests.integration.operator.proxy import Answer, Proxy, Rule, Silence, proxy, status
 from tests.integration.operator.user import User
-from tests.integration.operator.world import World, front_door, operator
+from tests.integration.operator.world import World, front_door, operator, session
 
 from hscjit_operator import handlers
 from hscjit_operator.cluster.kinds import WATCHED
@@ -218,12 +218,13 @@ async def test_an_api_server_that_restarts():
         user = await asyncio.to_thread(User(server).with_schema)
         metadata = {"metadata": {"name": "restarts"}}
         await asyncio.to_thread(user.call, "POST", "/api/v1/namespaces", metadata)
-        world = World(user, "restarts")
-        async with front_door(world), disturbed(world) as story:
-            await asyncio.to_thread(server.restart)
+        async with session(user) as connections:
+            world = World(user, connections, "restarts")
+            async with front_door(world), disturbed(world) as story:
+                await asyncio.to_thread(server.restart)
 
-            await story.change()
-            await story.until_right()
+                await story.change()
+                await story.until_right()
 
 
 @pytest.mark.parametrize(("watching", "verb"), [(False, "LIST"), (True, "WATCH")])
