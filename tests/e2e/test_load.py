@@ -19,7 +19,7 @@ from websockets.asyncio.client import connect
 async def main():
     sockets = [await connect(sys.argv[1]) for _ in range({SOCKETS})]
     print("open", flush=True)
-    await asyncio.sleep(float(sys.argv[2]))
+    await asyncio.to_thread(sys.stdin.readline)
     for socket in sockets:
         await socket.close()
 
@@ -57,21 +57,15 @@ def test_a_crowd_raises_the_floor_and_its_leaving_lowers_it(
 ) -> None:
     assert floor(kubectl, eager) == 2
 
+    address = f"{customer.url.replace('http', 'ws')}/ws"
     crowd = subprocess.Popen(
-        kubectl.command(
-            "exec",
-            customer.name,
-            "--",
-            "python",
-            "-c",
-            HOLD,
-            f"{customer.url.replace('http', 'ws')}/ws",
-            "45",
-        ),
+        kubectl.command("exec", "-i", customer.name, "--", "python", "-c", HOLD, address),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
     with crowd:
+        assert crowd.stdin is not None
         assert crowd.stdout is not None
         assert crowd.stdout.readline().strip() == "open"
         eventually("the floor raised", lambda: floor(kubectl, eager) >= 3, timeout_s=8, every_s=0.2)
@@ -80,5 +74,6 @@ def test_a_crowd_raises_the_floor_and_its_leaving_lowers_it(
             lambda: len([p for p in kubectl.pods(eager.name, "api") if is_ready(p)]) >= 3,
             timeout_s=40,
         )
+        crowd.stdin.close()  # they leave
 
     eventually("the floor back at 2", lambda: floor(kubectl, eager) == 2, timeout_s=60)
