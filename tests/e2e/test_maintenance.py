@@ -10,7 +10,11 @@ from tests.e2e.conftest import Support, ready_again
 from tests.e2e.kubectl import Kubectl, eventually, is_ready
 
 QUICK = {
-    "worker": {"queueLatencyTargetSeconds": 1},
+    "worker": {
+        "queueLatencyTargetSeconds": 1,
+        # More of them have to fit on a node that a crowd before may have filled with API pods.
+        "resources": {"requests": {"cpu": "10m", "memory": "128Mi"}},
+    },
     "autopilot": {
         "scale": {"cooldownSeconds": 60, "stepDownAfterSeconds": 10, "stepDownSeconds": 5}
     },
@@ -67,7 +71,7 @@ def quick(kubectl: Kubectl, support: Support) -> Iterator[Support]:
     change(
         kubectl,
         support,
-        {"worker": {"queueLatencyTargetSeconds": None}, "autopilot": None, "maintenance": None},
+        {"worker": None, "autopilot": None, "maintenance": None},
     )
     ready_again(kubectl, support.name)
 
