@@ -64,7 +64,7 @@ async def test_floods_end_and_neither_memory_nor_others_feel_them(pod):
     assert set(codes[::2]) == {1008}
     assert set(codes[1::2]) <= {1008, 1006, None}  # who never reads never reads the reason either
     assert after - before < 20
-    assert loud < quiet + 2000  # a queue of 60,000 keystrokes would be half a minute
+    assert loud < quiet + 800  # a stall would be seconds
     assert "Traceback" not in one.log
 
 
