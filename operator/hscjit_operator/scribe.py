@@ -17,6 +17,8 @@ log = structlog.stdlib.get_logger(__name__)
 
 _QUIET: Final = frozenset({"Progressing", "NotYetKnown"})
 """Reasons of Ready that are no news to anybody who waits."""
+_WRONG: Final = "InvalidSpec"
+"""Another field that is wrong is news, though Ready has the same reason as before."""
 _GOOD_NEWS: Final = frozenset({"Answering", "Restoring"})
 
 
@@ -71,7 +73,8 @@ class Scribe:
         """Post an Event when Ready turned to something that somebody may want to know."""
         old = conditions.read(before, conditions.READY)
         new = conditions.read(body.get("status") or {}, conditions.READY)
-        if (old.status, old.reason) == (new.status, new.reason) or new.reason in _QUIET:
+        same = (old.status, old.reason) == (new.status, new.reason)
+        if new.reason in _QUIET or (same and (new.reason != _WRONG or old.message == new.message)):
             return
         log.info("Ready changed", status=new.status, reason=new.reason)
         good = new.reason in _GOOD_NEWS

@@ -18,6 +18,7 @@ from hscjit_operator.cluster.events import Events
 from hscjit_operator.decisions import drift
 from hscjit_operator.decisions.drift import Change, Name, Why
 from hscjit_operator.decisions.readiness import Gravity, Problem
+from hscjit_operator.manifests.origin import origin
 from hscjit_operator.model import facts, owned
 from hscjit_operator.model.inputs import Inputs
 from hscjit_operator.model.observed import Child, Scaled
@@ -30,10 +31,15 @@ Manifest = Mapping[str, Any]
 
 _LATER: Final = frozenset({"StatefulSet", "Deployment", "Job", "CronJob"})
 """Kinds whose pods need the others: made after them, so that no pod starts in vain."""
+_UNTRIED: Final = frozenset({"Service"})
+"""Kinds that the server may refuse though it let them pass when it was only asked: whether a node's
+port is within the cluster's range is not looked at then. A new spec is begun with them."""
 _USED_BY_PODS: Final = frozenset({"StatefulSet", "Service", "NetworkPolicy"})
 """Kinds that pods of an older template may need to their end: removed after them."""
 _PODS: Final = frozenset({"StatefulSet", "Deployment"})
 _OPTIONAL: Final = frozenset(kind.kind for kind in kinds.OPTIONAL)
+_CAUSES_SHOWN: Final = 3
+"""Of one child: a field that is wrong once is often wrong in several ways."""
 
 
 @dataclass
@@ -104,9 +110,11 @@ class Upkeep:
                 refused = await self._try(order, built, changed)
                 if refused:
                     return problems + refused, False
-            for wave in _waves(changed):
+            for wave in _waves(changed, careful=order.try_first):
                 done = (self._apply(order, memory, built[change.name], change) for change in wave)
                 problems += [problem for problem in await asyncio.gather(*done) if problem]
+                if order.try_first and any(p.gravity is Gravity.SPEC for p in problems):
+                    return problems, True  # refused in earnest only: the rest stays as it is
         self._remember(order, memory)
         problems += await self._clear(order, memory)
         return problems, bool(changed)
@@ -162,7 +170,9 @@ class Upkeep:
             try:
                 await self._applier.try_out(manifest, change.known, order.app.uid)
             except ApiError as error:
-                return problem_of(error, change.name) if error.code in INVALID else None
+                if error.code in INVALID:
+                    return problem_of(error, change.name, order.app)
+                return None
             except (NameConflict, Leaving, LeftBehind):
                 return None  # said when it is applied in earnest
             return None
@@ -189,7 +199,7 @@ class Upkeep:
         except ApiError as error:
             if error.code == GONE and kind in _OPTIONAL:
                 return None  # its kind has just left; so will the wish for it, within a minute
-            return problem_of(error, change.name)
+            return problem_of(error, change.name, order.app)
         except NameConflict as conflict:
             return Problem(Gravity.STALL, "NameConflict", str(conflict))
         except LeftBehind as left:
@@ -273,18 +283,28 @@ class Upkeep:
         return problems
 
 
-def problem_of(error: ApiError, name: Name) -> Problem:
-    """Return what a refused call means for the HSCJit."""
+def problem_of(error: ApiError, name: Name, app: HSCJit | None = None) -> Problem:
+    """Return what a refused call means for the HSCJit; `app` lets fields of the spec be named."""
     kind, child = name
     if error.code in INVALID:
-        fields = f" ({', '.join(error.fields)})" if error.fields else ""
-        said = f"{kind} {child}{fields}: {error.message}"
-        return Problem(Gravity.SPEC, "Refused", said, retry=True)
+        return Problem(Gravity.SPEC, "Refused", _refused(error, name, app), retry=True)
     if error.code == FORBIDDEN:
         said = f"{error.verb} {kind} {child} is forbidden: {error.message}"
         return Problem(Gravity.FAULT, "Forbidden", said, retry=True)
     said = f"{error.verb} {kind} {child}: {error.reason}"
     return Problem(Gravity.FAULT, "Failing", said, retry=True)
+
+
+def _refused(error: ApiError, name: Name, app: HSCJit | None) -> str:
+    """Return which fields are at fault and why: those of the spec, where they come from it."""
+    kind, child = name
+    told = []
+    for field_path, why in error.causes[:_CAUSES_SHOWN]:
+        asked = origin(app, kind, child, field_path) if app else None
+        told.append(
+            f"{asked}: {why} ({kind} {child})" if asked else f"{kind} {child}, {field_path}: {why}"
+        )
+    return "; ".join(told) or f"{kind} {child}: {error.message}"
 
 
 def _address(order: Order, name: Name) -> str | None:
@@ -293,10 +313,13 @@ def _address(order: Order, name: Name) -> str | None:
     return order.inputs.manuals_ip if name == manuals else None
 
 
-def _waves(changed: Sequence[Change]) -> list[list[Change]]:
-    early = [change for change in changed if change.name[0] not in _LATER]
+def _waves(changed: Sequence[Change], *, careful: bool) -> list[list[Change]]:
+    """Return the changes in the order of their making; those made at once stand together."""
+    doubtful = _UNTRIED if careful else frozenset()
+    first = [change for change in changed if change.name[0] in doubtful]
+    early = [change for change in changed if change.name[0] not in _LATER | doubtful]
     later = [change for change in changed if change.name[0] in _LATER]
-    return [wave for wave in (early, later) if wave]
+    return [wave for wave in (first, early, later) if wave]
 
 
 def _name(manifest: Manifest) -> Name:

@@ -57,7 +57,12 @@ class ApiError(Exception):
     """The API server refused a call or did not answer it; says which call and why."""
 
     def __init__(
-        self, request: _Request, code: int, reason: str, message: str, fields: tuple[str, ...] = ()
+        self,
+        request: _Request,
+        code: int,
+        reason: str,
+        message: str,
+        causes: tuple[tuple[str, str], ...] = (),
     ) -> None:
         """Keep what a condition, a log line and a decision need."""
         self.verb = request.method
@@ -68,8 +73,8 @@ class ApiError(Exception):
         """CamelCase as the API server gives it: NotFound, Invalid, Forbidden…; Unreachable where no
         answer came, NotLeading where nothing was sent."""
         self.message = message[:_BODY_CUT]
-        self.fields = fields
-        """Paths of the fields at fault, for Invalid."""
+        self.causes = causes
+        """For Invalid: path of each field at fault, and what is wrong with it."""
         super().__init__(f"{self.verb} {self.path}: {code} {reason}: {self.message}")
 
 
@@ -317,12 +322,16 @@ def _refusal(request: _Request, code: int, raw: bytes) -> ApiError:
     """Read the Status object of an error answer; a proxy in between may send something else."""
     try:
         status = json.loads(raw)
-        causes = (status.get("details") or {}).get("causes") or []
-        fields = tuple(cause["field"] for cause in causes if cause.get("field"))
+        told = (status.get("details") or {}).get("causes") or []
+        causes = tuple(
+            (str(cause["field"]), str(cause.get("message"))[:_BODY_CUT])
+            for cause in told
+            if cause.get("field")
+        )
         reason, message = status.get("reason") or "Unknown", status.get("message") or ""
     except (ValueError, AttributeError, TypeError):
-        fields, reason, message = (), "Unknown", raw.decode(errors="replace")
-    return ApiError(request, code, reason, message, fields)
+        causes, reason, message = (), "Unknown", raw.decode(errors="replace")
+    return ApiError(request, code, reason, message, causes)
 
 
 async def configuration(kubeconfig: str | None, context: str | None = None) -> Configuration:

@@ -132,7 +132,14 @@ class EnvVar:
 class TopologySpread:
     """How evenly pods spread over the values of a node label; the selector is the operator's."""
 
-    topology_key: Annotated[str, Text(r"[-A-Za-z0-9_./]+", "a node label's name", 316)]
+    topology_key: Annotated[
+        str,
+        Text(
+            r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?",
+            "a node label's name, such as topology.kubernetes.io/zone",
+            316,
+        ),
+    ]
     max_skew: Annotated[int, Between(1, 100)] = 1
     when_unsatisfiable: Literal["ScheduleAnyway", "DoNotSchedule"] = "ScheduleAnyway"
 
