@@ -72,6 +72,8 @@ REASONS: Final[Mapping[str, str]] = {
     "Leaving": "What a former resource of this name owned is still being deleted.",
     "Waiting": "What is asked for begins later; the message says when.",
     "InvalidRestart": "The annotation hscjit.dev/restarted-at cannot be read; nothing restarts.",
+    "RotatingPassword": "The database's password is being exchanged; the message says how far.",
+    "PasswordNotRotated": "The database's password was not exchanged; the message says why.",
     "Settled": "Nothing is left to do.",
     "AllReady": "Every component has its pods.",
     "PodsReady": "API pods are ready.",

@@ -89,6 +89,12 @@ def migration_job(name: str, image: str) -> str:
     return f"{name}-{MIGRATE}-{image_hash(image)}"
 
 
+def rotation_job(name: str, login: str, password: str, volume: str) -> str:
+    """Return the name of the one Job for a login, its password (a digest) and a volume."""
+    found = hashlib.sha256(f"{login} {password} {volume}".encode()).hexdigest()
+    return f"{name}-rot-{found[:7]}"
+
+
 def image_hash(image: str) -> str:
     """Return 7 hex digits that stand for an image reference in names."""
     return hashlib.sha256(image.encode()).hexdigest()[:7]

@@ -11,6 +11,7 @@ from typing import Any, Final
 from hscjit_operator import manifests, names, sight
 from hscjit_operator.decisions import plan, rollout
 from hscjit_operator.decisions.plan import Plan, Release
+from hscjit_operator.decisions.readiness import Gravity, Problem
 from hscjit_operator.model.inputs import Inputs
 from hscjit_operator.model.spec import TEMPLATE_VERSIONS, HSCJit
 from hscjit_operator.settings import Settings
@@ -131,6 +132,16 @@ def _templates(app: HSCJit, inputs: Inputs) -> dict[str, Any]:
         for child in manifests.desired(app, inputs)
         if child["kind"] in _RUN_PODS
     }
+
+
+def upgrade_required(version: str) -> Problem:
+    """Return what is said of pods whose template version is carried no more."""
+    carried = ", ".join(TEMPLATE_VERSIONS)
+    said = (
+        f"Template version {version} is in use, this operator carries {carried}; set spec.version "
+        "or approve the plan in status.plan"
+    )
+    return Problem(Gravity.STALL, "UpgradeRequired", said)
 
 
 def _fixed(app: HSCJit) -> frozenset[str]:

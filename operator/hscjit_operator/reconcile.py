@@ -34,8 +34,9 @@ from hscjit_operator.model.observed import Answer, Child, SecretFacts
 from hscjit_operator.model.policy import policy_of
 from hscjit_operator.model.spec import TEMPLATE_VERSIONS, HSCJit, SpecError
 from hscjit_operator.names import Key
-from hscjit_operator.plans import Plans
+from hscjit_operator.plans import Plans, upgrade_required
 from hscjit_operator.queue import Outcome, Trigger
+from hscjit_operator.rotation import Rotator, Scene
 from hscjit_operator.scribe import Scribe
 from hscjit_operator.settings import Settings
 from hscjit_operator.upkeep import Memory, Order, Upkeep, problem_of
@@ -110,6 +111,7 @@ class Reconciler:
         self._door_url = door_url
         self._applier = Applier(api, children)
         self._keeper = Keeper(api, self._applier, references)
+        self._rotator = Rotator(api, references, events)
         self._upkeep = Upkeep(self._applier, events)
         self._backups = Backups(self._applier)
         self._plans = Plans(settings)
@@ -206,22 +208,27 @@ class Reconciler:
             default=self._settings.image_app,
             planned=course.image,
         )
+        turn = await self._rotator.step(
+            Scene(app, body, known, run.observed, held, going, back), secret
+        )
+        run.problems += turn.problems
         again = sight.plan_restart(app, run.status, run.observed, held, now)
         version = self._plans.version(app, run.status, run.observed, course, going.image)
         used = Release(going.image, version, course.redis, course.postgres)
         restoring = back is not None and back.running
-        rolled = recall.children.rolled
         self._pilot.set_subject(
             key,
-            sight.subject(app, run.status, run.observed, rolled, held, restoring=restoring),
+            sight.subject(
+                app, run.status, run.observed, recall.children.rolled, held, restoring=restoring
+            ),
         )
         flown = self._pilot.report(key)
 
         # 4: Bring the children to it.
         inputs: Inputs | None = None
         if version not in TEMPLATE_VERSIONS:
-            run.problems.append(_upgrade_required(version))
-        elif secret is not None and not sight.steps_on(run.status, back):
+            run.problems.append(upgrade_required(version))
+        elif turn.secret is not None and not sight.steps_on(run.status, back):
             stopped = back is not None and back.stopped
             before = recall.children.inputs
             policy = policy_of(app)
@@ -238,10 +245,11 @@ class Reconciler:
                 workload=going.workload,
                 stopped=stopped,
                 restore=back.stamp if back is not None and back.job else None,
+                exchange=turn.exchange,
                 manuals_ip=sight.manuals_ip(
                     run.observed, app.name, before.manuals_ip if before else None
                 ),
-                secrets=known.secrets(secret),
+                secrets=known.secrets(turn.secret),
                 places=known.around.places,
                 operator_namespace=self._settings.namespace,
                 prometheus=self._settings.prometheus,
@@ -254,7 +262,6 @@ class Reconciler:
         waits = "rollouts are paused" if held.holds("rollout") else ""
         waits = "a restore is under way" if restoring else waits
         plan = self._plans.tell(app, run.status, used, course, inputs, held=waits, now=now)
-        backup = await self._backups.tell(app, run.body, run.observed)
         said = report.compose(
             replace(
                 seen,
@@ -262,20 +269,21 @@ class Reconciler:
                 rollout=going if secret is not None else None,
                 restore=back,
                 restart=again,
+                rotation=turn.rotation,
                 used=used if secret is not None else None,
                 plan=plan,
                 version=version,
                 answer=answer,
                 problems=tuple(run.problems),
                 pilot=flown,
-                backup=backup,
+                backup=await self._backups.tell(app, run.body, run.observed),
                 endpoint=outside.endpoint(app, self._discovery.served),
             )
         ).as_dict()
         wrote = await self._scribe.write(key, recall.uid, said)
         failed = wrote is None or any(problem.retry for problem in run.problems)
         again_in = _next_look(run, again.due, plan.due if plan else None)
-        return Outcome(failed, bool(wrote) or run.acted, again_in)
+        return Outcome(failed, bool(wrote) or run.acted or turn.wrote, again_in)
 
     def _remembered(self, key: Key, uid: str) -> _Recall:
         recall = self._recalls.get(key)
@@ -362,15 +370,6 @@ class Reconciler:
         problems, acted = await self._upkeep.tend(order, run.recall.children)
         run.problems += problems
         run.acted = run.acted or acted
-
-
-def _upgrade_required(version: str) -> Problem:
-    carried = ", ".join(TEMPLATE_VERSIONS)
-    said = (
-        f"Template version {version} is in use, this operator carries {carried}; set spec.version "
-        "or approve the plan in status.plan"
-    )
-    return Problem(Gravity.STALL, "UpgradeRequired", said)
 
 
 def _next_look(run: _Pass, *due: datetime | None) -> float | None:

@@ -19,6 +19,7 @@ from hscjit_operator.decisions.readiness import (
 from hscjit_operator.decisions.restart import Restart
 from hscjit_operator.decisions.restore import Restore
 from hscjit_operator.decisions.rollout import Rollout
+from hscjit_operator.decisions.rotation import Rotation
 from hscjit_operator.model import status as s
 from hscjit_operator.model.autopilot import Report
 from hscjit_operator.model.observed import (
@@ -77,6 +78,7 @@ class Seen:
     rollout: Rollout | None = None
     restore: Restore | None = None
     restart: Restart | None = None
+    rotation: Rotation | None = None
     used: Release | None = None
     """What the pods run; None: they could not be made."""
     plan: Plan | None = None
@@ -170,6 +172,7 @@ def compose(seen: Seen) -> s.Status:
         in_cluster=seen.in_cluster,
         problems=seen.problems,
         waiting=_waiting(seen),
+        rotation=seen.rotation,
         before=c.read(seen.before, c.READY),
     )
     found = [

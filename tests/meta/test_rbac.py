@@ -14,7 +14,7 @@ from hscjit_operator.cluster.client import Api
 from hscjit_operator.cluster.kinds import Kind
 from hscjit_operator.decisions import drift
 from hscjit_operator.model.autopilot import Targets
-from hscjit_operator.model.inputs import Inputs
+from hscjit_operator.model.inputs import Exchange, Inputs
 from hscjit_operator.model.spec import parse
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +47,7 @@ INPUTS = Inputs(
     image="app:1", migrate_image="app:1", redis_image="redis:7", postgres_image="postgres:17",
     template_version="1", restarted_at=None, targets=Targets(2, 10, 1), api_replicas=None,
     workload=True, stopped=False, restore="20260101T000000Z", manuals_ip="10.96.0.7",
+    exchange=Exchange("hscjit_b", "postgres-password-next", "0123456", "a-rot-0123456"),
     secrets={}, places={},
     operator_namespace="hscjit-system",
     served=frozenset(kind.kind for kind in kinds.OPTIONAL),

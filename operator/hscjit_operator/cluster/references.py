@@ -18,6 +18,7 @@ import structlog
 from hscjit_operator import names
 from hscjit_operator.cluster import kinds
 from hscjit_operator.cluster.client import Api, ApiError, Body
+from hscjit_operator.model import logins
 from hscjit_operator.model.addresses import Surroundings, pull_secret, survey
 from hscjit_operator.model.observed import SecretFacts
 from hscjit_operator.model.spec import Outside
@@ -106,11 +107,12 @@ class References:
         """Read now: before something is decided that cannot be taken back."""
         return await self._read(key, self._entries.setdefault(key, _Entry(wanted)))
 
-    def learn(self, key: Key, body: Mapping[str, Any]) -> None:
-        """Take the generated Secret as our own write returned it."""
+    def learn(self, key: Key, body: Mapping[str, Any] | None) -> None:
+        """Take the generated Secret as a call of ours returned it; None: it is gone."""
         entry = self._entries.get(key)
         if entry is not None and entry.known is not None:
-            entry.known = replace(entry.known, generated=secret_facts(body))
+            found = secret_facts(body) if body is not None else None
+            entry.known = replace(entry.known, generated=found)
 
     def forget(self, key: Key) -> None:
         """Stop polling for an HSCJit that is gone."""
@@ -172,9 +174,11 @@ class References:
 
 
 def _values(secret: Body | None) -> dict[str, bytes] | None:
+    return None if secret is None else values(secret)
+
+
+def values(secret: Mapping[str, Any]) -> dict[str, bytes]:
     """Return a Secret's values as pods read them."""
-    if secret is None:
-        return None
     return {key: decoded(text) for key, text in (secret.get("data") or {}).items()}
 
 
@@ -203,8 +207,6 @@ def secret_facts(body: Mapping[str, Any]) -> SecretFacts:
         owner_uid=labels.get(names.LABEL_OWNER_UID, ""),
         managed=labels.get(names.LABEL_MANAGED_BY) == names.MANAGER,
         owner_references=tuple(o["uid"] for o in metadata.get("ownerReferences") or ()),
-        digests={
-            key: hashlib.sha256(value.encode()).hexdigest()[:16]
-            for key, value in (body.get("data") or {}).items()
-        },
+        digests={key: logins.digest(value) for key, value in (body.get("data") or {}).items()},
+        next_usable=logins.usable(values(body).get(logins.NEXT, b"").decode(errors="replace")),
     )

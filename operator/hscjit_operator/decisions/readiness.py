@@ -9,6 +9,7 @@ from hscjit_operator import conditions as c
 from hscjit_operator.conditions import Condition
 from hscjit_operator.decisions.restore import Restore
 from hscjit_operator.decisions.rollout import Rollout
+from hscjit_operator.decisions.rotation import Rotation
 from hscjit_operator.model.observed import Answer
 
 
@@ -99,6 +100,8 @@ class Situation:
     """Disruption that is asked for and has not begun."""
     before: Condition
     """Ready as it was."""
+    rotation: Rotation | None = None
+    """The database gets another password; that alone disturbs nobody."""
 
 
 _ONCE_ANSWERED: Final = ("Answering", "Degraded", "NotAnswering")
@@ -220,6 +223,9 @@ def _progressing(seen: Situation, underway: Problem | None) -> Condition:
         return Condition(c.PROGRESSING, "False", "RolloutStuck", "; ".join(stuck))
     if underway is not None:
         return Condition(c.PROGRESSING, "True", underway.reason, underway.message)
+    if seen.rotation is not None and seen.rotation.state == "Rotating":
+        said = f"Rotating the database's password: {seen.rotation.message}"
+        return Condition(c.PROGRESSING, "True", "RotatingPassword", said)
     waits = _joined(list(seen.waiting))
     if waits is not None:
         return Condition(c.PROGRESSING, "False", waits.reason, waits.message)

@@ -16,6 +16,7 @@ from hscjit_operator.manifests import (
     postgres,
     redis,
     restore,
+    rotation,
     secret,
     services,
     storage,
@@ -25,7 +26,7 @@ from hscjit_operator.manifests.meta import Manifest
 from hscjit_operator.model.inputs import Inputs
 from hscjit_operator.model.spec import HSCJit
 
-__all__ = ["Manifest", "complete", "desired", "secret"]
+__all__ = ["Manifest", "complete", "desired", "rotation", "secret"]
 
 
 def desired(app: HSCJit, inputs: Inputs) -> list[Manifest]:
@@ -44,6 +45,7 @@ def desired(app: HSCJit, inputs: Inputs) -> list[Manifest]:
         *redis.stateful_sets(app, inputs),
         migration.migration(app, inputs),
         restore.restore(app, inputs),
+        rotation.rotation(app, inputs),
         *(_workload(app, inputs) if complete(app, inputs) else []),
         *disruption.disruption_budgets(app),
         *network_policy.network_policies(app, inputs),

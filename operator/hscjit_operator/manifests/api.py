@@ -10,7 +10,7 @@ from hscjit_operator.manifests.workload import deployment, process, user_env
 from hscjit_operator.model.inputs import Inputs
 from hscjit_operator.model.spec import HSCJit
 
-_KEYS = ("admin-token", "database-url", "redis-cache-url", "redis-queue-url", "session-key")
+KEYS = ("admin-token", "database-url", "redis-cache-url", "redis-queue-url", "session-key")
 _DRAIN_S = 30
 """After the preStop sleep: sockets are told to move, answers are handed over."""
 
@@ -21,13 +21,13 @@ def api(app: HSCJit, inputs: Inputs) -> Manifest:
     Its replicas are named only where no HPA turns them, or to stop it for a restore.
     """
     wanted = app.api
-    volumes = [credentials.files(app, _KEYS), pods.tmp("64Mi"), *catalog_files(app)]
+    volumes = [credentials.files(app, KEYS), pods.tmp("64Mi"), *catalog_files(app)]
     container = process(
         app,
         inputs,
         names.API,
         volumes=volumes,
-        keys=_KEYS,
+        keys=KEYS,
         env=[*user_env(wanted), {"name": "HSCJIT_PORT", "value": str(pods.API_PORT)}],
         command=["python", "-m", "hscjit_app.serve"],
         resources=pods.with_disk(wanted.resources, "256Mi"),
@@ -42,7 +42,7 @@ def api(app: HSCJit, inputs: Inputs) -> Manifest:
         app,
         inputs,
         names.API,
-        keys=_KEYS,
+        keys=KEYS,
         replicas=0 if inputs.stopped else inputs.api_replicas,
         strategy={
             "type": "RollingUpdate",

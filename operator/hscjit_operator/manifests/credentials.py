@@ -5,7 +5,7 @@ for it, stay in the user's own Secret. Both lie in one folder under fixed names,
 holds paths alone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from hscjit_operator import names
@@ -81,18 +81,18 @@ def mounted(app: HSCJit, keys: Iterable[str]) -> list[str]:
     return found
 
 
-def digest(inputs: Inputs, files: Iterable[str]) -> str:
+def digest(secrets: Mapping[str, str], files: Iterable[str]) -> str:
     """Return what a template carries: another value when one of these files has another one."""
-    return checksum({file: inputs.secrets.get(file, "") for file in files})
+    return checksum({file: secrets.get(file, "") for file in files})
 
 
-def app_digest(app: HSCJit, inputs: Inputs, keys: Iterable[str]) -> str:
+def app_digest(app: HSCJit, secrets: Mapping[str, str], keys: Iterable[str]) -> str:
     """Return the digest for pods of the app's image: they follow its pull secrets too.
 
     The stores do not: nothing restarts a database for a password of a registry.
     """
     pulled = [pull_secret(secret.name) for secret in app.image.pull_secrets]
-    return digest(inputs, [*mounted(app, keys), *pulled])
+    return digest(secrets, [*mounted(app, keys), *pulled])
 
 
 def reachable(app: HSCJit, inputs: Inputs, components: Iterable[str]) -> bool:

@@ -98,7 +98,7 @@ def _stateful_set(app: HSCJit, inputs: Inputs, role: _Role) -> Manifest:
                 "labels": names.labels(app.name, role.component, app.uid),
                 "annotations": {
                     names.ANNOTATION_CONFIG_CHECKSUM: checksum(_conf(role)),
-                    names.ANNOTATION_SECRET_CHECKSUM: credentials.digest(inputs, _KEYS),
+                    names.ANNOTATION_SECRET_CHECKSUM: credentials.digest(inputs.secrets, _KEYS),
                 },
             },
             "spec": _pod(app, inputs, role),

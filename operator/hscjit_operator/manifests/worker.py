@@ -7,7 +7,7 @@ from hscjit_operator.manifests.workload import deployment, process, user_env
 from hscjit_operator.model.inputs import Inputs
 from hscjit_operator.model.spec import HSCJit
 
-_KEYS = ("database-url", "redis-queue-url")
+KEYS = ("database-url", "redis-queue-url")
 _FINISH_S = 60
 """More than a leaving worker takes: it gets 10 s to end what it has begun, and what it can't end
 another takes over through the outbox."""
@@ -19,13 +19,13 @@ def worker(app: HSCJit, inputs: Inputs) -> Manifest:
     """Return the workers' Deployment."""
     wanted = app.worker
     # Manuals are fetched and parsed in /tmp: several at once, each of at most maxBytes.
-    volumes = [credentials.files(app, _KEYS), pods.tmp("1Gi")]
+    volumes = [credentials.files(app, KEYS), pods.tmp("1Gi")]
     container = process(
         app,
         inputs,
         names.WORKER,
         volumes=volumes,
-        keys=_KEYS,
+        keys=KEYS,
         env=[*user_env(wanted), pods.METRICS_VARIABLE, _LEAVE_SOFTLY],
         command=["celery", "-A", "hscjit_app.worker", "--quiet", "worker"],
         # Workers have nothing to tell each other: the database knows what is whose.
@@ -42,7 +42,7 @@ def worker(app: HSCJit, inputs: Inputs) -> Manifest:
         app,
         inputs,
         names.WORKER,
-        keys=_KEYS,
+        keys=KEYS,
         replicas=0 if inputs.stopped else inputs.targets.workers,
         strategy={
             "type": "RollingUpdate",

@@ -103,7 +103,7 @@ def _causes(app: HSCJit, inputs: Inputs, keys: Sequence[str]) -> dict[str, str]:
     """Return what makes the pods roll besides the spec: they read it only at their start."""
     causes = {
         names.ANNOTATION_CONFIG_CHECKSUM: config_checksum(app, inputs),
-        names.ANNOTATION_SECRET_CHECKSUM: credentials.app_digest(app, inputs, keys),
+        names.ANNOTATION_SECRET_CHECKSUM: credentials.app_digest(app, inputs.secrets, keys),
         names.ANNOTATION_TEMPLATE_VERSION: inputs.template_version,
     }
     if inputs.restarted_at is None:

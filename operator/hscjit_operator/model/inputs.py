@@ -6,11 +6,24 @@ else, so that the same two values always give the same children.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # the type alone: builders are handed the value
     from hscjit_operator.model.addresses import Place
     from hscjit_operator.model.autopilot import Targets
+
+
+class Exchange(NamedTuple):
+    """One step of a password's exchange: what a Job tells the database."""
+
+    login: str
+    """The login that gets a password."""
+    key: str
+    """Key of the generated Secret that holds it."""
+    mark: str
+    """7 hex digits of that value's digest: a pod that was given an older Secret notices."""
+    job: str
+    """The Job's name: another one for each password, login and volume."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +62,9 @@ class Inputs:
 
     restore: str | None
     """Stamp of the backup for which the restore Job is wanted now."""
+
+    exchange: Exchange | None
+    """The Job that is wanted now for the exchange of the database's password; None for none."""
 
     manuals_ip: str | None
     """ClusterIP of the bundled manuals' Service; None before it is known."""

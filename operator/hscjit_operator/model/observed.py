@@ -160,6 +160,8 @@ class SecretFacts:
     """UIDs of its owners."""
     digests: Mapping[str, str]
     """Of each value, by its key."""
+    next_usable: bool = False
+    """There is a next password of the database, and it can be one; see `model.logins`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from hscjit_operator import manifests, names
+from hscjit_operator.model import logins
 from hscjit_operator.model.addresses import Place
 from hscjit_operator.model.autopilot import Targets
-from hscjit_operator.model.inputs import Inputs
+from hscjit_operator.model.inputs import Exchange, Inputs
 from hscjit_operator.model.spec import HSCJit, parse
 
 UID = "7f1c9c1e-1111-4222-8333-0123456789ab"
@@ -24,6 +25,7 @@ INPUTS = Inputs(
     workload=True,
     stopped=False,
     restore=None,
+    exchange=None,
     manuals_ip="10.96.0.7",
     secrets={"database-url": "5ec2e7", "redis-auth.conf": "a07b"},
     places={},
@@ -156,6 +158,11 @@ RESTORING = {
 }
 """Inputs while a restore's Job is wanted."""
 
+ROTATING = {
+    "exchange": Exchange("hscjit_b", logins.NEXT, "0123456", "support-rot-89abcde"),
+}
+"""Inputs while the database's next password is made good."""
+
 FULL: dict[str, Any] = {
     "image": {
         "repository": "example.com/team/app",
@@ -247,6 +254,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "autoscaling off": ({"api": {"autoscaling": {"enabled": False}}}, {"api_replicas": 2}),
     "backup off": ({"backup": {"enabled": False}}, {}),
     "policies off": ({"network": {"policies": False}}, {}),
+    "rotating": ({}, ROTATING),
     "external": (EXTERNAL, {"places": PLACES}),
     "external, restoring": (EXTERNAL, RESTORING | {"places": PLACES}),
 }

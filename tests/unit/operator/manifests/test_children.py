@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.unit.operator.manifests.builders import (
     FULL,
     RESTORING,
+    ROTATING,
     UID,
     VARIANTS,
     Children,
@@ -102,6 +103,13 @@ def test_a_restore_adds_its_job_and_keeps_the_rest() -> None:
 
     assert set(found) - set(ALL) == {"Job/support-restore"}
     assert set(ALL) - set(found) == {f"Job/{JOB}"}
+
+
+def test_a_rotation_adds_its_job_and_rolls_nothing() -> None:
+    found = children(**ROTATING, migrate_image=None)
+
+    assert set(found.keys()) - set(ALL) == {"Job/support-rot-89abcde"}
+    assert _templates(found) == _templates(children())
 
 
 COMPLETE = {
@@ -367,6 +375,7 @@ FACTS = st.fixed_dictionaries(
         "workload": st.booleans(),
         "stopped": st.booleans(),
         "restore": st.sampled_from([None, "20261123T020000Z"]),
+        "exchange": st.sampled_from([None, ROTATING["exchange"]]),
         "manuals_ip": st.sampled_from([None, "10.96.0.7", "fd00::7"]),
     }
 )

@@ -3,7 +3,16 @@
 from typing import Any
 
 import pytest
-from tests.unit.operator.manifests.builders import FULL, RESTORING, Pod, children
+from tests.unit.operator.manifests.builders import (
+    EXTERNAL,
+    FULL,
+    PLACES,
+    RESTORING,
+    ROTATING,
+    Pod,
+    children,
+    secret_items,
+)
 
 from hscjit_operator import names
 
@@ -41,7 +50,7 @@ def test_the_migration_waits_for_nothing_that_comes_later() -> None:
 
 
 def test_every_job_ends_and_keeps_its_last_words() -> None:
-    found = children(**RESTORING | {"migrate_image": "hscjit-app:1"})
+    found = children(**RESTORING | ROTATING | {"migrate_image": "hscjit-app:1"})
     for child in found:
         holder = child.get("spec", {})
         job = holder["jobTemplate"]["spec"] if child["kind"] == "CronJob" else holder
@@ -182,3 +191,30 @@ def test_without_a_claim_nothing_is_held() -> None:
     found = children({"backup": {"enabled": False}})
     assert found.pod(names.CLEANUP).sidecars == []
     assert children().pod(names.MIGRATE).sidecars == []
+
+
+def test_a_login_gets_its_password_by_a_job_that_is_told_no_password() -> None:
+    found = children(**ROTATING)
+    wanted = ROTATING["exchange"]
+    (pod,) = (pod for pod in found.pods() if pod.owner == f"Job/{wanted.job}")
+    (container,) = pod.containers
+
+    assert pod.component == names.MIGRATE  # the policies let it reach the database
+    assert container["image"] == "hscjit-app:1"
+    assert container["command"][2:] == [
+        "hscjit_app.jobs.rotate",
+        "hscjit_b",
+        "/run/secrets/hscjit/postgres-password-next",
+        wanted.mark,
+    ]
+    mounted = [(name, item["key"]) for name, item in secret_items(pod)]
+    assert mounted == [
+        ("support-secret", "database-url"),
+        ("support-secret", "postgres-password-next"),
+    ]
+
+
+def test_an_external_database_gets_no_password_from_us() -> None:
+    found = children(EXTERNAL, places=PLACES, **ROTATING)
+
+    assert ROTATING["exchange"].job not in {child["metadata"]["name"] for child in found}

@@ -8,6 +8,7 @@ import pytest
 from tests.unit.operator.manifests.builders import children, hscjit
 
 from hscjit_operator import manifests
+from hscjit_operator.model import logins
 
 
 def made(policy: str = "Retain") -> tuple[dict[str, str], dict[str, object]]:
@@ -71,3 +72,41 @@ def test_retain_keeps_the_secret_beside_its_volumes(policy: str, owned: bool) ->
     _, metadata = made(policy)
 
     assert ("ownerReferences" in metadata) is owned
+
+
+def after(values: manifests.secret.Values) -> dict[str, str]:
+    """Return what the Secret holds once these values were merged into it."""
+    whole = {**made()[0], **values}
+    return {key: value for key, value in whole.items() if value is not None}
+
+
+def test_an_exchanged_password_is_in_every_form_and_the_other_login_with_it() -> None:
+    before, password = made()[0], "n" * 20
+    found = logins.read({logins.PASSWORD: "p"}, usable=True)
+
+    data = after(manifests.secret.moved(hscjit(), found, password, "uid-of-the-claim"))
+
+    url = urlsplit(data["database-url"])
+    assert (url.username, url.password, url.path) == ("hscjit_b", password, "/hscjit")
+    assert "dbname=hscjit\nuser=hscjit_b\n" in data["pg_service.conf"]
+    assert f"password={password}\n" in data["pg_service.conf"]
+    assert data["postgres-password"] == password
+    assert before["postgres-password"] not in "".join(data.values())
+    assert (data[logins.LOGIN], data[logins.FORMER]) == ("hscjit_b", "hscjit")
+    assert data[logins.VOLUME] == "uid-of-the-claim"
+    others = {"redis-password", "admin-token", "session-key", "redis-queue-url"}
+    assert all(data[key] == before[key] for key in others)
+
+
+def test_over_it_forgets_the_former_login_and_on_a_new_volume_both() -> None:
+    assert manifests.secret.data(manifests.secret.closed()) == {logins.FORMER: None}
+
+    before = made()[0]
+    anew = after(manifests.secret.begun_anew(hscjit(), before["postgres-password"]))
+    assert anew == before
+
+
+def test_a_password_that_would_need_quoting_never_gets_into_an_address() -> None:
+    found = logins.read({}, usable=True)
+    with pytest.raises(ValueError, match="at least 20 letters"):
+        manifests.secret.moved(hscjit(), found, "p@ss/word with more than twenty", "uid")
