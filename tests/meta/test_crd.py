@@ -17,6 +17,7 @@ from hscjit_operator.model.formats import INT_OR_STRING, AtMost, Between, Text, 
 from hscjit_operator.model.reading import camel
 from hscjit_operator.model.schedule import CRON_PATTERN, Lasting
 from hscjit_operator.model.spec import Spec, parse
+from tests.unit.each import each
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "crds" / "hscjit.yaml"
@@ -192,9 +193,12 @@ def blocks() -> dict[str, tuple[type, Schema]]:
     return found
 
 
-@pytest.mark.parametrize("path", blocks())
-def test_the_model_has_the_fields_of_the_schema(path: str):
-    kind, node = blocks()[path]
+BLOCKS = blocks()
+
+
+@each(BLOCKS)
+def test_the_model_has_the_fields_of_the_schema(block: tuple[type, Schema]):
+    kind, node = block
     assert {camel(field.name) for field in dataclasses.fields(kind)} == set(node["properties"])
 
 
@@ -230,7 +234,7 @@ def said_by(hint: Any) -> dict[str, Any]:
     return said
 
 
-@pytest.mark.parametrize("path", MODEL)
+@each({path: path for path in MODEL})
 def test_the_model_is_bounded_as_the_schema_is(path: str):
     hint, _, node = MODEL[path]
     said = said_by(hint)
@@ -260,11 +264,11 @@ def test_the_schema_has_every_default_of_the_model():
     assert full(as_json(Spec())) == full(filled(SPEC, {"bootstrap": {}}))
 
 
-@pytest.mark.parametrize("path", MODEL)
+@each({path: path for path in MODEL})
 def test_what_the_model_requires_the_schema_requires(path: str):
     _, default, node = MODEL[path]
     parent, _, name = path.rpartition(".")
-    required = name in blocks()[parent][1].get("required", [])
+    required = name in BLOCKS[parent][1].get("required", [])
     if default is NO_DEFAULT:  # or the schema fills it in, with a value that depends on the place
         assert required or "default" in node
     else:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -301,8 +301,11 @@ def until(true: Callable[[], bool]) -> None:
 
 def asks(holder: subprocess.Popen[bytes], folder: Path) -> bool:
     """Tell whether a holder has come as far as opening the lock."""
-    handles = Path(f"/proc/{holder.pid}/fd")
-    return folder / ".lock" in [path.readlink() for path in handles.iterdir() if path.is_symlink()]
+    for handle in Path(f"/proc/{holder.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since it was listed
+            if handle.readlink() == folder / ".lock":
+                return True
+    return False
 
 
 @pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGKILL])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.unit.each import each
 from tests.unit.operator.manifests.builders import (
     INPUTS,
     RESTORING,
@@ -27,7 +28,7 @@ PODS = {
     for variant, (spec, changes) in VARIANTS.items()
     for pod in children(spec, **changes).pods()
 }
-every_pod = pytest.mark.parametrize("pod", PODS.values(), ids=PODS)
+every_pod = each(PODS)
 
 
 @every_pod
