@@ -5,7 +5,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 PORT ?= 8080
 CLUSTER := $(PYTHON) -m tests.cluster
-ORDERED := tests/unit tests/meta tests/integration tests/e2e
+ORDERED := tests/unit tests/meta tests/integration/operator tests/integration tests/e2e
 export PYTHONPATH := operator:app
 
 .PHONY: help

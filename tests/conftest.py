@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-E2E = Path(__file__).parent / "e2e"
+HERE = Path(__file__).parent
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -15,5 +15,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     other's load.
     """
     for item in items:
-        group = "the cluster" if E2E in item.path.parents else str(item.path)
+        place = item.path.relative_to(HERE)
+        group = "cluster" if place.parts[0] == "e2e" else str(place.with_suffix(""))
         item.add_marker(pytest.mark.xdist_group(group))
