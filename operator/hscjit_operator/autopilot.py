@@ -7,6 +7,7 @@ the next tick up: evictions, Events and the ledger are tasks of their own with a
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -14,8 +15,9 @@ import structlog
 
 from hscjit_operator import ledger, metrics, names
 from hscjit_operator.cluster.probe import Probe
+from hscjit_operator.decisions import bounds, tick
 from hscjit_operator.decisions.outcome import HELPED_NOTHING, Judgement
-from hscjit_operator.decisions.tick import Step, begin, step
+from hscjit_operator.decisions.tick import Step
 from hscjit_operator.flight import CALL_DEADLINE_S, Flight
 from hscjit_operator.model.autopilot import (
     Action,
@@ -27,7 +29,7 @@ from hscjit_operator.model.autopilot import (
     Subject,
 )
 from hscjit_operator.model.policy import policy_of
-from hscjit_operator.model.samples import ActResult, Observation, PodSample
+from hscjit_operator.model.samples import ActResult, PodSample
 from hscjit_operator.model.spec import HSCJit
 from hscjit_operator.names import Key
 
@@ -80,21 +82,27 @@ class Pilot:
         self._flights: dict[Key, Flight] = {}
 
     def set_subject(self, key: Key, subject: Subject) -> None:
-        """Tell what a pass saw. The first time the targets go on from the stored status."""
+        """Tell what a pass saw. The first time the targets go on from the stored status.
+
+        Where it changes what the last tick found, the report says so at once: the pass writes both
+        into the status together, and the next tick has nothing to add.
+        """
         policy = policy_of(subject.app)
         flight = self._flights.get(key)
         if flight is not None and flight.subject.app.uid == subject.app.uid:
-            flight.subject, flight.policy = subject, policy
+            if flight.take(subject, policy):
+                self._review(flight)
             return
         self.forget(key)
-        history = begin(policy, subject.persisted_status)
+        history = bounds.begin(policy, subject.persisted_status)
         self._flights[key] = Flight(
             key=key,
             subject=subject,
             policy=policy,
             history=history,
             report=Report(
-                targets=history.targets if policy.scale.mode == "Act" else policy.start(),
+                targets=tick.effective(policy, history),
+                by_load=tick.asked(policy, history),
                 findings=(),
                 last_decision=subject.persisted_status.get("lastDecision"),
             ),
@@ -150,27 +158,39 @@ class Pilot:
                 await asyncio.sleep(0)
             if key not in samples or self._flights.get(key) is not flight:
                 continue  # it came while we were asking, or went while we were deciding
-            observed = Observation(
-                samples=samples[key],
-                pods=flight.subject.pods,
-                elsewhere_answered=len(answered) > (key in answered),
-                trusted=heard.trusted,
-                dependencies_ready=flight.subject.dependencies_ready,
-                rollout_in_progress=flight.subject.rollout_in_progress,
-                paused=flight.subject.paused,
-                restoring=flight.subject.restoring,
-                results=tuple(flight.results),
-            )
-            flight.results.clear()
-            try:
-                came_to = step(flight.policy, observed, flight.history, now)
-            except Exception as error:  # the tick's boundary: one HSCJit's fault is not the others'
-                if repr(error) != flight.fault:  # once, not each second
-                    log.exception("Could not decide", namespace=key.namespace, hscjit=key.name)
-                flight.fault = repr(error)
-                continue
-            flight.fault = ""
-            self._follow(key, flight, came_to, now)
+            elsewhere = len(answered) > (key in answered)
+            flight.look(samples[key], elsewhere=elsewhere, trusted=heard.trusted, now=now)
+            came_to = self._judge(flight)
+            if came_to is not None:
+                self._follow(key, flight, came_to, now)
+
+    def _judge(self, flight: Flight) -> Step | None:
+        """Return what follows from the last look, None where that cannot be told."""
+        seen = flight.seen
+        if seen is None:
+            return None
+        try:
+            came_to = tick.step(flight.policy, seen.observed, seen.before, seen.at)
+        except Exception as error:  # the tick's boundary: one HSCJit's fault is not the others'
+            if repr(error) != flight.fault:  # once, not each second
+                key = flight.key
+                log.exception("Could not decide", namespace=key.namespace, hscjit=key.name)
+            flight.fault = repr(error)
+            return None
+        flight.fault = ""
+        return came_to
+
+    def _review(self, flight: Flight) -> None:
+        """Report what the last look would have been found to be; what it led to stands."""
+        history = bounds.within(flight.policy, flight.history)
+        report = replace(
+            flight.report,
+            targets=tick.effective(flight.policy, history),
+            by_load=tick.asked(flight.policy, history),
+        )
+        came_to = self._judge(flight)
+        findings = report.findings if came_to is None else came_to.findings
+        flight.report = replace(report, findings=findings)
 
     def _follow(self, key: Key, flight: Flight, came_to: Step, now: float) -> None:
         """Record and do what a tick came to."""
@@ -193,7 +213,12 @@ class Pilot:
             )
             flight.unwritten = True
             self._tell_outcome(key, flight, judgement)
-        report = Report(targets=came_to.targets, findings=came_to.findings, last_decision=last)
+        report = Report(
+            targets=came_to.targets,
+            by_load=came_to.by_load,
+            findings=came_to.findings,
+            last_decision=last,
+        )
         if report != flight.report:
             flight.report = report
             self._on_change(key)

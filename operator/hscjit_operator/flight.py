@@ -14,7 +14,7 @@ from hscjit_operator.decisions.remediation import HOUR_S
 from hscjit_operator.ledger import Ledger
 from hscjit_operator.model.autopilot import Action, Actuator, Report, Subject
 from hscjit_operator.model.policy import Policy
-from hscjit_operator.model.samples import ActResult
+from hscjit_operator.model.samples import ActResult, Observation, PodSample
 from hscjit_operator.names import Key
 
 log = structlog.stdlib.get_logger(__name__)
@@ -26,6 +26,15 @@ RETRY_S: Final = 10.0
 """After a call that failed."""
 
 Work = Callable[[], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one tick went by."""
+
+    observed: Observation
+    before: History
+    at: float
 
 
 @dataclass
@@ -42,6 +51,8 @@ class Flight:
     """An entry or an outcome is not in the ConfigMap yet."""
     uncounted: bool = False
     """Only repeats are not in it yet."""
+    seen: Look | None = None
+    """What the last tick went by; None before the first."""
     fault: str = ""
     """Why the last tick could not decide."""
     results: list[ActResult] = field(default_factory=list)
@@ -55,6 +66,38 @@ class Flight:
     _failed: float | None = None
     """When a write last failed."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def look(
+        self, samples: tuple[PodSample, ...], *, elsewhere: bool, trusted: bool, now: float
+    ) -> None:
+        """Take what the pods answered in this tick."""
+        nothing = Observation(samples=samples, elsewhere_answered=elsewhere, trusted=trusted)
+        observed = replace(self._as_told(nothing), results=tuple(self.results))
+        self.results.clear()
+        self.seen = Look(observed, self.history, now)
+
+    def take(self, subject: Subject, policy: Policy) -> bool:
+        """Take what a pass saw; return whether the last look has to be judged anew for it."""
+        before, known = self.seen, self.policy
+        self.subject, self.policy = subject, policy
+        if before is not None:
+            self.seen = replace(before, observed=self._as_told(before.observed))
+        return self.seen != before or policy != known
+
+    def _as_told(self, observed: Observation) -> Observation:
+        """Return an observation of the subject as it is now."""
+        subject = self.subject
+        pods = {pod.uid: pod for pod in subject.pods if not pod.deleting}
+        samples = (replace(s, pod=pods[s.pod.uid]) for s in observed.samples if s.pod.uid in pods)
+        return replace(
+            observed,
+            samples=tuple(samples),
+            pods=subject.pods,
+            dependencies_ready=subject.dependencies_ready,
+            rollout_in_progress=subject.rollout_in_progress,
+            paused=subject.paused,
+            restoring=subject.restoring,
+        )
 
     def start(self, work: Work, what: str) -> None:
         """Run something beside the loop; its failure is logged and is nobody else's."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import structlog
 
-from hscjit_operator import asked, cleanups, conditions, metrics, names, report, sight
+from hscjit_operator import asked, cleanups, conditions, handover, metrics, names, report, sight
 from hscjit_operator.asked import Asked
 from hscjit_operator.backups import Backups
 from hscjit_operator.cluster import kinds
@@ -23,7 +23,7 @@ from hscjit_operator.cluster.events import Events
 from hscjit_operator.cluster.front_door import FrontDoor
 from hscjit_operator.cluster.observe import Apps, Children
 from hscjit_operator.cluster.references import Known, References, Wanted
-from hscjit_operator.decisions import outside, replicas
+from hscjit_operator.decisions import outside
 from hscjit_operator.decisions.plan import Release
 from hscjit_operator.decisions.readiness import Gravity, Problem
 from hscjit_operator.kept import Keeper
@@ -71,6 +71,7 @@ class _Pass:
     now: datetime
     problems: list[Problem] = field(default_factory=list)
     acted: bool = False
+    restoring: bool = False
 
 
 class Reconciler:
@@ -215,13 +216,8 @@ class Reconciler:
         again = sight.plan_restart(app, run.status, run.observed, held, now)
         version = self._plans.version(app, run.status, run.observed, course, going.image)
         used = Release(going.image, version, course.redis, course.postgres)
-        restoring = back is not None and back.running
-        self._pilot.set_subject(
-            key,
-            sight.subject(
-                app, run.status, run.observed, recall.children.rolled, held, restoring=restoring
-            ),
-        )
+        run.restoring = back is not None and back.running
+        self._brief(run)
         flown = self._pilot.report(key)
 
         # 4: Bring the children to it.
@@ -260,7 +256,7 @@ class Reconciler:
         run.problems += outside.unserved(app, self._discovery.served)
         await cleanups.tell(self._events, run.body, run.observed, now)
         waits = "rollouts are paused" if held.holds("rollout") else ""
-        waits = "a restore is under way" if restoring else waits
+        waits = "a restore is under way" if run.restoring else waits
         plan = self._plans.tell(app, run.status, used, course, inputs, held=waits, now=now)
         said = report.compose(
             replace(
@@ -275,7 +271,7 @@ class Reconciler:
                 version=version,
                 answer=answer,
                 problems=tuple(run.problems),
-                pilot=flown,
+                pilot=self._pilot.report(key),
                 backup=await self._backups.tell(app, run.body, run.observed),
                 endpoint=outside.endpoint(app, self._discovery.served),
             )
@@ -326,31 +322,23 @@ class Reconciler:
         recall.rolling = rolling
         return self._door.answer(app.key, self._door_url(ip), recall.epoch)
 
+    def _brief(self, run: _Pass) -> None:
+        """Tell the autopilot what there is."""
+        rolled = run.recall.children.rolled
+        told = sight.subject(
+            run.app, run.status, run.observed, rolled, run.pause, restoring=run.restoring
+        )
+        self._pilot.set_subject(run.app.key, told)
+
     async def _replicas(self, run: _Pass, targets: Targets, *, stopped: bool) -> int | None:
         """Return what the API's main apply holds, after the number was handed over if need be."""
-        app = run.app
-        if stopped:
-            return 0
-        deployment = run.observed.get(("Deployment", names.child(app.name, names.API)))
-        api = report.scaled(run.observed, app.name, names.API)
-        held = replicas.decide(
-            api=api,
-            autoscaling=app.api.autoscaling.enabled,
-            autoscaler=sight.autoscaler(run.observed, app.name),
-            start=app.api.replicas,
-            floor=targets.api_floor,
-            ceiling=targets.api_ceiling,
+        still = run.pause.holds("all")
+        hold = await handover.settle(
+            self._applier, run.app, run.observed, targets, stopped=stopped, still=still
         )
-        if held.handover is None or deployment is None or api is None or run.pause.holds("all"):
-            return held.main
-        try:
-            await self._applier.hand_over(deployment, app.namespace, held.handover)
-        except ApiError as error:
-            # Letting go now would drop the number to 1: hold on, and try again.
-            run.problems.append(problem_of(error, (deployment.kind, deployment.name)))
-            return api.desired if api.owns_replicas else None
-        run.acted = True
-        return held.main
+        run.problems += [hold.problem] if hold.problem else []
+        run.acted = hold.wrote
+        return hold.main
 
     async def _tend(self, run: _Pass, inputs: Inputs) -> None:
         app, status = run.app, run.status
@@ -370,6 +358,9 @@ class Reconciler:
         problems, acted = await self._upkeep.tend(order, run.recall.children)
         run.problems += problems
         run.acted = run.acted or acted
+        if run.acted:
+            # What has begun, such as a rollout, and what the autopilot says to it: one write.
+            self._brief(run)
 
 
 def _next_look(run: _Pass, *due: datetime | None) -> float | None:

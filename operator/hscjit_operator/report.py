@@ -7,6 +7,7 @@ from typing import Any, Final
 from hscjit_operator import conditions as c
 from hscjit_operator import names
 from hscjit_operator.conditions import Condition
+from hscjit_operator.decisions import bounds
 from hscjit_operator.decisions.plan import Plan, Release
 from hscjit_operator.decisions.readiness import (
     EXTERNAL,
@@ -297,14 +298,7 @@ def _paused(seen: Seen) -> Condition:
 def _autopilot(seen: Seen) -> dict[str, Any]:
     if seen.pilot is None:
         return dict(seen.before.get("autopilot") or {})
-    targets = seen.pilot.targets
-    told: dict[str, Any] = {
-        "targets": {
-            "apiFloor": targets.api_floor,
-            "apiCeiling": targets.api_ceiling,
-            "workers": targets.workers,
-        }
-    }
+    told: dict[str, Any] = {**bounds.written(seen.pilot.targets, seen.pilot.by_load)}
     if seen.pilot.last_decision is not None:
         told["lastDecision"] = dict(seen.pilot.last_decision)
     ledger = names.child(seen.name, names.LEDGER)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from hscjit_operator.model.autopilot import Decision, Targets
+from hscjit_operator.model.autopilot import ByLoad, Decision, Targets
 from hscjit_operator.model.samples import Metrics
 
 
@@ -100,6 +100,8 @@ class History:
 
     targets: Targets
     """What the decisions have come to; while observing, what they would have."""
+    by_load: ByLoad = field(default_factory=ByLoad)
+    """What of that load has asked for: it alone stands when the spec takes its own part back."""
     pods: Mapping[str, PodHistory] = field(default_factory=dict)
     """By UID."""
     answered: float | None = None

@@ -1,16 +1,22 @@
 """What does one tick come to? `step` is the whole autopilot but for the I/O, on any clock."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
-from hscjit_operator.decisions import health, outcome, remediation, scaling, signals, workers
+from hscjit_operator.decisions import (
+    bounds,
+    health,
+    outcome,
+    remediation,
+    scaling,
+    signals,
+    workers,
+)
 from hscjit_operator.decisions.health import Verdict
 from hscjit_operator.decisions.history import History, recent
 from hscjit_operator.decisions.outcome import Judgement
 from hscjit_operator.decisions.remediation import Obstacle
 from hscjit_operator.decisions.signals import Signals
-from hscjit_operator.model.autopilot import Decision, Finding, Targets, clamp
+from hscjit_operator.model.autopilot import ByLoad, Decision, Finding, Targets
 from hscjit_operator.model.policy import Policy
 from hscjit_operator.model.samples import Observation
 
@@ -29,44 +35,16 @@ class Step:
     history: History
     targets: Targets
     """What the children shall be made with."""
+    by_load: ByLoad
+    """What of that load asks for."""
     findings: tuple[Finding, ...]
     verdicts: tuple[Verdict, ...]
 
 
-def begin(policy: Policy, persisted: Mapping[str, Any]) -> History:
-    """Return the history of an HSCJit seen for the first time since the operator started.
-
-    `persisted` is `status.autopilot`: its targets go on where they stood, within the bounds of
-    today's spec. What is not a number there is as if it were absent.
-    """
-    stored = persisted.get("targets")
-    found = stored if isinstance(stored, Mapping) else {}
-    start = policy.start()
-
-    def number(name: str, otherwise: int) -> int:
-        value = found.get(name)
-        return value if isinstance(value, int) and not isinstance(value, bool) else otherwise
-
-    targets = Targets(
-        api_floor=number("apiFloor", start.api_floor),
-        api_ceiling=number("apiCeiling", start.api_ceiling),
-        workers=number("workers", start.workers),
-    )
-    return History(targets=clamp(targets, policy.bounds()))
-
-
-def stored(targets: Targets) -> dict[str, int]:
-    """Return targets as `status.autopilot.targets` holds them."""
-    return {
-        "apiFloor": targets.api_floor,
-        "apiCeiling": targets.api_ceiling,
-        "workers": targets.workers,
-    }
-
-
 def step(policy: Policy, observed: Observation, history: History, now: float) -> Step:
     """Judge the pods, decide what to do, and remember what the next tick needs."""
-    history = replace(history, targets=_within(policy, history.targets))
+    history = bounds.within(policy, history)
+    standing = history.targets
     verdicts, pods = health.judge(policy, observed, history.pods, now)
     history = _heard(replace(history, pods=pods), observed, now)
     load = signals.read(policy, observed, pods, now)
@@ -82,11 +60,13 @@ def step(policy: Policy, observed: Observation, history: History, now: float) ->
 
     healing = remediation.decide(policy, observed, verdicts, history, now)
     scaled, history = _scale(policy, observed, load, healing.history, now)
+    history = bounds.learn(policy, standing, history)
     return Step(
         decisions=(*healing.decisions, *scaled),
         judgements=judgements,
         history=history,
         targets=effective(policy, history),
+        by_load=asked(policy, history),
         findings=(
             _metrics_available(observed, load, history, now),
             _scaling_active(policy, observed, load, history),
@@ -101,11 +81,9 @@ def effective(policy: Policy, history: History) -> Targets:
     return history.targets if policy.scale.mode == "Act" else policy.start()
 
 
-def _within(policy: Policy, targets: Targets) -> Targets:
-    """Return the targets within the spec as it is now; only quiet times lower the ceiling."""
-    if not (policy.off_peak and policy.autoscaling):
-        targets = replace(targets, api_ceiling=policy.api_high)
-    return clamp(targets, policy.bounds())
+def asked(policy: Policy, history: History) -> ByLoad:
+    """Return what of them load asks for: nothing where nobody acts on it."""
+    return history.by_load if policy.scale.mode == "Act" else ByLoad()
 
 
 def _heard(history: History, observed: Observation, now: float) -> History:
@@ -122,7 +100,7 @@ def _scale(
     decisions: tuple[Decision, ...] = ()
     frozen = bool(observed.paused & {"all", "scale"}) or observed.restoring
     if policy.scale.mode == "Off":
-        history = replace(history, targets=_within(policy, policy.start()))
+        history = bounds.within(policy, replace(history, targets=policy.start()))
     elif not frozen:
         for_api, history = scaling.decide(policy, load, history, now)
         for_workers, history = workers.decide(policy, load, history, now)

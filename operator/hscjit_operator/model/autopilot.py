@@ -30,6 +30,15 @@ class Targets:
 
 
 @dataclass(frozen=True, slots=True)
+class ByLoad:
+    """The part of the targets that load has asked for; the spec's floors count for nothing here."""
+
+    api_floor: int = 0
+    """API pods; 0: load has asked for nothing."""
+    workers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Bounds:
     """Between which numbers the spec lets the targets move."""
 
@@ -140,6 +149,7 @@ class Report:
     """What the autopilot has to say about one HSCJit; it changes only when something changed."""
 
     targets: Targets
+    by_load: ByLoad
     findings: tuple[Finding, ...]
     """Empty before the first tick: what the status says stands, Unknown where it says nothing."""
     last_decision: Mapping[str, Any] | None = None

@@ -10,7 +10,7 @@ from tests.integration.operator.controllers import Controllers, Name, controller
 from tests.integration.operator.user import Refused
 from tests.integration.operator.world import RUN_PODS, Body, World, operator
 
-from hscjit_operator import names
+from hscjit_operator import metrics, names
 from hscjit_operator.cluster import kinds
 from hscjit_operator.model import owned
 
@@ -70,6 +70,27 @@ def _uid(body: Body) -> str:
     return str(body["metadata"]["uid"])
 
 
+def drifts() -> float:
+    """Return how often anything was found changed behind the operator's back, and restored."""
+    (told,) = metrics.DRIFT.collect()
+    return sum(sample.value for sample in told.samples if sample.name.endswith("_total"))
+
+
+async def until_told(world: World, before: float, number: int) -> None:
+    """Wait until so many drifts more are counted; more than that are one too many.
+
+    One is counted when the server's answer is in: a moment after all can see the child restored.
+    """
+
+    async def told() -> bool:
+        return drifts() - before >= number
+
+    try:
+        await world.until(told)
+    finally:
+        assert drifts() - before == number
+
+
 async def test_every_child_that_is_deleted_comes_back_new_and_as_it_was(world: World):
     async with controllers(world) as running, operator(world):
         await world.create({"network": {"ingress": {"host": "support.example.com"}}})
@@ -77,6 +98,7 @@ async def test_every_child_that_is_deleted_comes_back_new_and_as_it_was(world: W
         before = ours(running, world)
         assert {kind for kind, _ in before} == OURS - {"Job"}
         secret = await world.get("Secret", "secret")
+        counted = drifts()
 
         for name in before:  # one after the other, then all at once
             back = asyncio.create_task(until_back(running, world, before, name))
@@ -90,6 +112,7 @@ async def test_every_child_that_is_deleted_comes_back_new_and_as_it_was(world: W
         await world.until_settled()
 
         assert await world.get("Secret", "secret") == secret
+        await until_told(world, counted, 2 * len(before))
 
 
 async def test_every_child_without_its_owner_gets_it_back(world: World):
@@ -98,12 +121,16 @@ async def test_every_child_without_its_owner_gets_it_back(world: World):
         await world.until_settled()
         before = ours(running, world)
         orphan = {"metadata": {"ownerReferences": None}}
+        held = [body for body in before.values() if "ownerReferences" in body["metadata"]]
+        assert len(held) == len(before) - 1  # the claim for backups is to stay when the owner goes
+        counted = drifts()
 
         await asyncio.gather(*(world.patch(*name, orphan) for name in before))
         after = await until_back(running, world, before)
 
         for name, body in before.items():
             assert after[name]["metadata"]["uid"] == body["metadata"]["uid"], name
+        await until_told(world, counted, len(held))
         assert set(running.rollouts(world.name).values()) == {0}
 
 
@@ -187,7 +214,7 @@ async def test_every_child_that_is_edited_is_set_right_and_keeps_what_is_foreign
         before = ours(running, world)
         assert all(body["metadata"]["labels"]["team"] == "theirs" for body in before.values())
 
-        edited = 0
+        counted, edited = drifts(), 0
         for tour in itertools.zip_longest(
             *([(name, *leaf) for leaf in some(body)] for name, body in before.items())
         ):
@@ -200,3 +227,4 @@ async def test_every_child_that_is_edited_is_set_right_and_keeps_what_is_foreign
         for name, body in before.items():
             assert _uid(after[name]) == _uid(body), name
         assert edited > len(before) * EDITS_EACH / 3
+        await until_told(world, counted, edited)

@@ -218,6 +218,29 @@ async def test_autoscaling_off_starts_from_the_number_there_is_and_on_again_keep
         assert await replicas(world) == 4
 
 
+async def test_a_floor_that_the_spec_takes_back_falls_though_nobody_knows_the_load(world: World):
+    async def floor(number: int) -> None:
+        async def told() -> bool:
+            hpa = await world.get("HorizontalPodAutoscaler", "api") or {}
+            said = (await world.status())["autopilot"]["targets"]["apiFloor"]
+            return {hpa["spec"]["minReplicas"], said} == {number}
+
+        await world.until(told)
+
+    async with operator(world):
+        await world.settle()
+        await floor(2)
+        await world.change({"api": {"autoscaling": {"minReplicas": 5}}})
+        await floor(5)
+        await world.change({"api": {"autoscaling": {"minReplicas": None}}})
+        await floor(2)
+        await world.change({"api": {"autoscaling": {"minReplicas": 4}}})
+        await floor(4)
+    async with operator(world):
+        await world.change({"api": {"autoscaling": {"minReplicas": 3}}})
+        await floor(3)
+
+
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
 async def test_a_rollout_that_is_stuck_is_told(world: World, kind: str):
     suffix = "worker" if kind == "Deployment" else "postgres"

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 
 from hscjit_operator import names
 from hscjit_operator.decisions import reasons
+from hscjit_operator.decisions.bounds import begin
 from hscjit_operator.decisions.history import History
-from hscjit_operator.decisions.tick import Step, begin, step
+from hscjit_operator.decisions.tick import Step, step
 from hscjit_operator.model.autopilot import Action, Decision, Eviction, PodRef
 from hscjit_operator.model.policy import Policy
 from hscjit_operator.model.samples import ActResult, Metrics, Observation, PodSample

@@ -10,6 +10,7 @@ from tests.unit.operator.sky import NOON, metrics, pod
 from hscjit_operator import names
 from hscjit_operator.autopilot import Pilot, SteadyClock
 from hscjit_operator.cluster.probe import Round
+from hscjit_operator.decisions import tick
 from hscjit_operator.model.autopilot import Eviction, Subject, Targets
 from hscjit_operator.model.samples import PodSample
 from hscjit_operator.model.spec import parse
@@ -141,6 +142,86 @@ async def test_when_nothing_changes_nothing_is_written_and_nobody_is_woken():
 
     assert cabin.changed == [KEY]
     assert cabin.hands.calls == [("read",)]
+
+
+# What a pass tells → what the report then says, of findings and targets.
+NEWS = {
+    "a pause": (
+        {"paused": frozenset({"all"})},
+        {"ScalingActive": "Paused", "RemediationAllowed": "Paused"},
+        Targets(2, 10, 1),
+    ),
+    "a rollout": (
+        {"rollout_in_progress": True},
+        {"RemediationAllowed": "RolloutInProgress"},
+        Targets(2, 10, 1),
+    ),
+    "a restore": (
+        {"restoring": True},
+        {"ScalingActive": "Restoring", "RemediationAllowed": "Restoring"},
+        Targets(2, 10, 1),
+    ),
+    "a store that is away": (
+        {"dependencies_ready": {names.POSTGRES: False}},
+        {"RemediationAllowed": "DependencyDown"},
+        Targets(2, 10, 1),
+    ),
+    "another mode": (
+        {"app": app(autopilot={"heal": {"mode": "Observe"}, "scale": {"mode": "Off"}})},
+        {"ScalingActive": "Off", "RemediationAllowed": "ObserveOnly"},
+        Targets(2, 10, 1),
+    ),
+    "other bounds": (
+        {"app": app(api={"autoscaling": {"minReplicas": 3, "maxReplicas": 6}})},
+        {},
+        Targets(3, 6, 1),
+    ),
+    "no pod any more": ({"pods": ()}, {"ScalingActive": "NoData"}, Targets(2, 10, 1)),
+}
+
+
+@pytest.mark.parametrize(("told", "reasons", "targets"), NEWS.values(), ids=NEWS)
+async def test_what_a_pass_tells_is_in_its_own_report_and_the_next_tick_adds_nothing(
+    told, reasons, targets
+):
+    cabin = Cabin()
+    await cabin.ticks(10)
+    before = {found.type: found.reason for found in cabin.report.findings}
+    cabin.changed.clear()
+
+    cabin.pilot.set_subject(KEY, replace(cabin.subject, **told))
+
+    reported = cabin.report
+    assert {found.type: found.reason for found in reported.findings} == before | reasons
+    assert reported.targets == targets
+    await cabin.ticks(1)
+    assert cabin.report == reported
+    assert cabin.changed == []
+
+
+async def test_a_pass_between_two_ticks_is_no_tick():
+    cabin = Cabin()
+    await cabin.ticks(10)
+    cabin.probe.hung.add("x-api-1")
+    await cabin.ticks(1)
+    for number in range(60):
+        ready = {names.POSTGRES: number % 2 == 0}
+        cabin.pilot.set_subject(KEY, replace(cabin.subject, dependencies_ready=ready))
+    await cabin.ticks(1)
+
+    assert cabin.hands.of("evict") == []
+    assert cabin.report.last_decision is None
+
+
+async def test_what_cannot_be_judged_anew_stands(monkeypatch):
+    cabin = Cabin()
+    await cabin.ticks(10)
+    before = cabin.report
+    monkeypatch.setattr(tick, "step", lambda *_: 1 / 0)
+
+    cabin.pilot.set_subject(KEY, replace(cabin.subject, paused=frozenset({"all"})))
+
+    assert cabin.report == before
 
 
 async def test_a_hung_pod_is_evicted_with_its_evidence_in_the_ledger():

@@ -9,10 +9,10 @@ import pytest
 from tests.unit.operator.sky import NOON, Sky, histogram, metrics
 
 from hscjit_operator import names
-from hscjit_operator.decisions.tick import begin, stored
-from hscjit_operator.model.autopilot import Action, Bounds, Targets, clamp
+from hscjit_operator.decisions.bounds import begin, written
+from hscjit_operator.model.autopilot import Action, Bounds, ByLoad, Targets, clamp
 from hscjit_operator.model.autopilot_spec import Autopilot, Scale, ScaleBudgets
-from hscjit_operator.model.policy import Policy, policy_of
+from hscjit_operator.model.policy import OffPeak, Policy, policy_of
 from hscjit_operator.model.spec import parse
 
 # A pod is meant to carry 10 requests in flight: 25 of them ask for 2.5 pods.
@@ -72,9 +72,10 @@ def test_targets_outlive_a_restart_of_the_operator(persisted, expected):
 
 
 def test_what_is_stored_is_what_is_read():
-    targets = Targets(4, 9, 2)
+    targets, by_load = Targets(4, 10, 2), ByLoad(4, 2)
+    history = begin(Policy(), written(targets, by_load))
 
-    assert begin(Policy(), {"targets": stored(targets)}).targets == targets
+    assert (history.targets, history.by_load) == (targets, by_load)
 
 
 def test_the_policy_of_an_empty_spec():
@@ -344,6 +345,76 @@ def test_a_spec_that_narrows_takes_the_targets_with_it():
     sky.run(1, load=lambda _t: 80.0)
 
     assert sky.last.targets == Targets(5, 5, 2)
+
+
+NO_DATA = {"samples": ()}
+
+# What was asked for before (floor, workers), the spec's own floors then and now, what stands.
+TAKEN_BACK = {
+    "raised by the spec alone": ((0, 0), (5, 3), (2, 1), Targets(2, 10, 1)),
+    "part of the way back": ((0, 0), (5, 3), (4, 2), Targets(4, 10, 2)),
+    "left as it is": ((0, 0), (5, 3), (5, 3), Targets(5, 10, 3)),
+    "load asked for less than the spec": ((3, 2), (5, 3), (2, 1), Targets(3, 10, 2)),
+    "load asked for as much": ((5, 3), (5, 3), (2, 1), Targets(5, 10, 3)),
+    "load asked for more": ((7, 4), (5, 3), (2, 1), Targets(7, 10, 4)),
+}
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["same operator", "another operator"])
+@pytest.mark.parametrize(("asked", "then", "now", "expected"), TAKEN_BACK.values(), ids=TAKEN_BACK)
+def test_a_floor_that_the_spec_takes_back_falls_without_data_to_what_load_asked_for(
+    asked, then, now, expected, restarted
+):
+    sky = Sky(observation=NO_DATA)
+    floor, workers = max(asked[0], 2), max(asked[1], 1)
+    sky.history = begin(sky.policy, written(Targets(floor, 10, workers), ByLoad(*asked)))
+    sky.policy = replace(sky.policy, api_low=then[0], workers_low=then[1])
+    sky.run(3)
+    assert sky.last.targets == Targets(max(asked[0], then[0]), 10, max(asked[1], then[1]))
+    if restarted:
+        sky.history = begin(sky.policy, written(sky.last.targets, sky.last.by_load))
+
+    sky.policy = replace(sky.policy, api_low=now[0], workers_low=now[1])
+    sky.run(3)
+
+    assert sky.last.targets == expected
+
+
+def test_a_quiet_times_floor_is_not_the_specs_to_take_back():
+    quiet = OffPeak(schedule="0 12 * * *", duration_s=600, api_low=6)
+    sky = Sky(policy=replace(Policy(), off_peak=(quiet,)), observation=NO_DATA)
+    sky.run(30)
+    assert sky.last.targets.api_floor == 6
+    sky.run(1200)
+
+    assert sky.last.targets.api_floor == 6  # nobody knows what load it carries
+
+
+def test_targets_written_before_load_was_told_apart_stand_until_there_is_data():
+    sky = Sky(policy=replace(Policy(), api_low=1), observation=NO_DATA)
+    sky.history = begin(sky.policy, {"targets": {"apiFloor": 5, "apiCeiling": 10, "workers": 2}})
+    sky.run(60)
+
+    assert sky.last.targets == Targets(5, 10, 2)
+
+
+def test_what_the_autopilot_raised_and_lowered_to_the_specs_floor_is_its_own():
+    sky = Sky(policy=replace(QUICK, api_low=3), api=3)
+    sky.run(60, load=lambda _t: 50.0)
+    assert sky.last.history.by_load == ByLoad(6, 0)
+    sky.run(10 * MINUTE, load=lambda _t: 0.0)
+
+    assert sky.last.targets.api_floor == 3
+    assert sky.last.history.by_load == ByLoad(3, 0)
+
+
+@pytest.mark.parametrize("mode", ["Observe", "Off"])
+def test_what_is_not_acted_on_is_not_asked_for(mode):
+    sky = Sky(policy=scaling(mode=mode))
+    sky.run(60)
+    sky.run(60, load=lambda _t: 50.0)
+
+    assert sky.last.by_load == ByLoad()
 
 
 def test_nothing_moves_when_the_clock_is_set_back():
