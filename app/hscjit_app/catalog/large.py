@@ -12,7 +12,7 @@ find. Texts typed before are answered from memory: everybody's first letters are
 import json
 from collections.abc import Sequence
 from functools import lru_cache
-from operator import itemgetter
+from operator import itemgetter, neg
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -42,20 +42,17 @@ SPARE = 2
 
 
 class _Found(NamedTuple):
-    """A name that may be meant; the lower, the better."""
+    """A name that may be meant; the lower, the better: by what it holds, then by likeness."""
 
-    unlike: float
-    """WRatio, below zero."""
     missing: int
     """How much of the text it holds, below zero."""
+    unlike: float
+    """WRatio, below zero."""
     number: int
     name: str
-    row: int
-    """The product's."""
 
 
-_by_likeness = itemgetter(0, 1, 2)
-_by_words = itemgetter(1, 0, 2)
+_by_likeness = itemgetter(1, 0, 2)
 
 
 def encode(products: Sequence[Product]) -> dict[str, npt.NDArray[np.generic]]:
@@ -105,10 +102,10 @@ class LargeIndex:
         self._products = products
         self._names = arrays["names"].data
         self._offsets = arrays["name_offsets"].data
-        self._owners = arrays["name_products"]
-        self._aliases = arrays["name_aliases"]
-        self._letters = arrays["letters"]
-        self._categories = arrays["categories"]
+        self._owners = arrays["name_products"].data  # one number is read faster than by numpy
+        self._aliases = arrays["name_aliases"].data
+        self._letters = arrays["letters"].data
+        self._categories = arrays["categories"].data
         self._category_words = [
             words.typed(text) for text in json.loads(arrays["category_names"].tobytes())
         ]
@@ -130,8 +127,10 @@ class LargeIndex:
         asked = [w[:MAX_WORD] for w in words.typed(question)[:MAX_QUESTION_WORDS] if len(w) > 1]
         if not asked:
             return None
-        found, _ = self._postings.candidates(asked, ASKED, rare_first=True)
-        rows = dict.fromkeys(self._owners[found].tolist())
+        found, held = self._postings.candidates(asked, ASKED, rare_first=True)
+        # Among products as likely, the first is taken: let it be one that holds most.
+        best = sorted(zip(map(neg, held), found, strict=True))
+        rows = dict.fromkeys(self._owners[number] for _, number in best)
         return FuzzyIndex([self._products.at(row) for row in rows]).identify(question)
 
     def alike(self, text: str, most: int) -> list[str]:
@@ -143,62 +142,60 @@ class LargeIndex:
     def _find(self, typed: Sequence[str], apart: Sequence[str], most: int) -> list[_Found]:
         if not apart:
             return []
-        rows, held = self._postings.candidates(apart, max(CANDIDATES, 2 * most), most + SPARE)
-        if not len(rows):
+        numbers, held = self._postings.candidates(apart, max(CANDIDATES, 2 * most), most + SPARE)
+        if not numbers:
             return []
-        numbers, at = rows.tolist(), self._offsets
-        names = [str(self._names[at[n] : at[n + 1]], "utf-8", "surrogatepass") for n in numbers]
+        names = list(map(self._name, numbers))
         alike = process.cdist([" ".join(typed)], names, scorer=fuzz.WRatio, dtype=np.float32)[0]
-        owners = self._owners[rows].tolist()
-        return list(map(_Found, (-alike).tolist(), (-held).tolist(), numbers, names, owners))
+        missing = map(neg, held)
+        return list(map(_Found, missing, (-alike).tolist(), numbers, names))
+
+    def _name(self, number: int) -> str:
+        at = self._offsets
+        return str(self._names[at[number] : at[number + 1]], "utf-8", "surrogatepass")
 
     def _predict(self, text: str, limit: int) -> tuple[Match, ...]:
         typed = _typed(text)
         apart = self._postings.apart(typed)
-        found = _first(self._find(typed, apart, limit), limit)
+        found = self._first(self._find(typed, apart, limit), limit)
         if not found:
             return ()
-        rows = [one.row for one in found]
-        aliases = self._aliases[[one.number for one in found]].tolist()
-        letters = self._letters[rows].tolist()
-        categories = self._categories[rows].tolist()
+        rows = [self._owners[one.number] for one in found]
         verdicts = judging.judge(
             apart,
             [
                 judging.Named(
                     one.name.split(" "),
-                    self._category_words[category],
-                    own,
-                    matching.ALIAS if alias else matching.NAME,
+                    self._category_words[self._categories[row]],
+                    self._letters[row],
+                    matching.ALIAS if self._aliases[one.number] else matching.NAME,
                 )
-                for one, alias, category, own in zip(
-                    found, aliases, categories, letters, strict=True
-                )
+                for one, row in zip(found, rows, strict=True)
             ],
         )
         sure: dict[int, judging.Verdict] = {}
         for row, verdict in sorted(
             zip(rows, verdicts, strict=True), key=lambda v: -v[1].confidence
         ):
-            if verdict.confidence >= FLOOR and len(sure) < limit:
-                sure.setdefault(row, verdict)
-        return tuple(self._match(row, verdict) for row, verdict in sure.items())
+            if verdict.confidence < FLOOR or len(sure) == limit:
+                break
+            sure.setdefault(row, verdict)
+        return tuple([self._match(row, verdict) for row, verdict in sure.items()])
+
+    def _first(self, found: list[_Found], products: int) -> list[_Found]:
+        """Return the names of so many products that hold most, and WRatio's first few."""
+        few = dict.fromkeys(sorted(found, key=_by_likeness)[:SPARE])
+        rows = set()
+        for one in sorted(found):
+            rows.add(self._owners[one.number])
+            if len(rows) > products:
+                break
+            few[one] = None
+        return list(few)
 
     def _match(self, row: int, verdict: judging.Verdict) -> Match:
         product = self._products.at(row)
         return Match(product, verdict.confidence, judging.shown(product, verdict.recognised))
-
-
-def _first(found: list[_Found], products: int) -> list[_Found]:
-    """Return the names of so many products that hold most, and WRatio's first few."""
-    few = dict.fromkeys(sorted(found, key=_by_likeness)[:SPARE])
-    rows = set()
-    for one in sorted(found, key=_by_words):
-        rows.add(one.row)
-        if len(rows) > products:
-            break
-        few[one] = None
-    return list(few)
 
 
 def _typed(text: str) -> list[str]:

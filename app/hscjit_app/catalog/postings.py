@@ -6,6 +6,7 @@ a typed word the bits of all words that it may be are united, and `tally` adds t
 Names are numbered from the shortest to the longest: among equals the shorter one comes first.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from hscjit_app.catalog import tally
 from hscjit_app.catalog.pack import Arrays
 from hscjit_app.catalog.spelling import Reading, Spelling
-from hscjit_app.catalog.tally import BLOCK, Bits, Rows, Tally
+from hscjit_app.catalog.tally import BLOCK, Bits, Tally
 
 COMMON = 256
 """A word that more than 1 in so many names hold is common, ..."""
@@ -75,8 +76,8 @@ class _Held(NamedTuple):
 
     exact: _Names
     """The very word."""
-    other: _Names
-    """A longer word that begins with it, or one that it may have been meant to be."""
+    any: _Names
+    """That, a longer word that begins with it, or one that it may have been meant to be."""
     times: int
     """How many hold the very word."""
     known: bool
@@ -88,12 +89,14 @@ class Postings:
 
     def __init__(self, arrays: Arrays) -> None:
         self._spelling = Spelling(arrays)
-        self._lengths = arrays["lengths"]
+        self._names = len(arrays["lengths"])
+        sizes, firsts = np.unique(arrays["lengths"], return_index=True)
+        self._sizes, self._firsts = sizes.tolist(), [*firsts.tolist(), self._names]
         self._offsets = arrays["holder_offsets"].data  # one number is read faster than by numpy
         self._holders = arrays["holders"].view(np.int32)
-        self._blocks = -(-len(self._lengths) // BLOCK)
         common = arrays["common"].tolist()
-        self._bits = list(arrays["common_bits"].view(np.uint64).reshape(len(common), self._blocks))
+        blocks = -(-self._names // BLOCK)
+        self._bits = list(arrays["common_bits"].view(np.uint64).reshape(len(common), blocks))
         self._common = {number: row for row, number in enumerate(common)}
         self._held = lru_cache(REMEMBERED)(self._look_up)
         self._joined = lru_cache(REMEMBERED)(self._look_up_joined)
@@ -101,121 +104,124 @@ class Postings:
 
     def candidates(
         self, words: Sequence[str], most: int, others: int = 0, *, rare_first: bool = False
-    ) -> tuple[Rows, Rows]:
+    ) -> tuple[list[int], list[int]]:
         """Return names by number, and for each how much of the text it holds.
 
         These are the `most` that hold most of it, by letters, or by rare words if `rare_first`; and
         `others` that hold just any word of it and are much longer or shorter than the text, for
         WRatio ranks these above many that hold more. The last word may be unfinished.
         """
-        held = [self._held(word, at == len(words) - 1) for at, word in enumerate(words)]
-        weights = [
-            self._rarity(one) if rare_first else _weight(word)
-            for word, one in zip(words, held, strict=True)
+        held = self._all_held(words)
+        pairs = [
+            _NONE
+            if one.times and other.times and len(word) > SHORT and len(after) > SHORT
+            else self._joined(word + after)
+            for word, after, one, other in zip(words, words[1:], held, held[1:], strict=False)
         ]
-        least = min(weights)
-        weights = [weight // least for weight in weights]
-        sums = Tally(self._blocks, sum(weights))
-        for at, weight in enumerate(weights):
-            one = held[at]
-            sets = [one.exact, one.other, *self._with_neighbours(words, held, at)]
-            if bits := self._union(sets):
-                sums.add(bits[0], weight)
+        sums = Tally()
+        for word, one, before, after in zip(
+            words, held, [_NONE, *pairs], [*pairs, _NONE], strict=True
+        ):
+            if (bits := self._union([one.any, before, after])) is not None:
+                sums.add(bits, self._rarity(one) if rare_first else _weight(word))
         found = sums.most(most)
-        exact = self._union(
-            [one.exact for one in held if one.exact.rows] or [one.exact for one in held]
-        )
-        if exact and others:
+        if others:
             length = sum(map(len, words)) + len(words) - 1
-            more = self._unlike(length, exact[0], others)
-            found = np.array(list(dict.fromkeys([*found.tolist(), *more])), dtype=np.intp)
+            more = self._unlike(length, [one.exact for one in held], others)
+            found = list(dict.fromkeys([*found, *more]))
         return found, sums.of(found)
 
     def apart(self, words: Sequence[str]) -> list[str]:
         """Return the words, those cut in two that were typed without a blank between them."""
         found: list[str] = []
-        for at, word in enumerate(words):
-            held = self._held(word, at == len(words) - 1)
+        for word, held in zip(words, self._all_held(words), strict=True):
             found += (word,) if held.known else self._cut(word)
         return found
 
+    def _all_held(self, words: Sequence[str]) -> list[_Held]:
+        if not words:
+            return []
+        held = [self._held(word, False) for word in words[:-1]]
+        held.append(self._held(words[-1], True))
+        return held
+
     def _look_up(self, word: str, unfinished: bool) -> _Held:
-        return self._names(self._spelling.read(word, unfinished=unfinished))
+        return self._read(self._spelling.read(word, unfinished=unfinished))
 
-    def _look_up_joined(self, word: str) -> _Held:
-        return self._names(self._spelling.joined(word))
+    def _look_up_joined(self, word: str) -> _Names:
+        return self._read(self._spelling.joined(word)).any
 
-    def _names(self, reading: Reading) -> _Held:
+    def _read(self, reading: Reading) -> _Held:
         exact, times = _NONE, 0
         if reading.exact >= 0:
             exact = self._of((reading.exact,))
             times = self._offsets[reading.exact + 1] - self._offsets[reading.exact]
         begin, end = reading.begun
-        other = _NONE
+        parts = [exact]
         if begin < end:
-            other = _Names((), self._holders[self._offsets[begin] : self._offsets[end]])
-        known = times > 0 or begin < end
+            parts.append(_Names((), self._holders[self._offsets[begin] : self._offsets[end]]))
         if reading.alike:
-            rows, ids = self._of(reading.alike)
-            other = _Names(rows, np.concatenate([other.ids, ids]))
-        return _Held(exact, other, times, known)
+            parts.append(self._of(reading.alike))
+        return _Held(exact, _together(parts), times, times > 0 or begin < end)
 
     def _of(self, words: Sequence[int]) -> _Names:
-        rows = tuple(self._common[word] for word in words if word in self._common)
-        slices = [
-            self._holders[self._offsets[word] : self._offsets[word + 1]]
-            for word in words
-            if word not in self._common
-        ]
-        if len(slices) == 1:
-            return _Names(rows, slices[0])
-        return _Names(rows, np.concatenate(slices) if slices else _NOBODY)
+        return _together(
+            [
+                _Names((self._common[word],), _NOBODY)
+                if word in self._common
+                else _Names((), self._holders[self._offsets[word] : self._offsets[word + 1]])
+                for word in words
+            ]
+        )
 
-    def _with_neighbours(self, words: Sequence[str], held: list[_Held], at: int) -> list[_Names]:
-        """Return who holds a word as one with the word before or after it: "td 17" is td17."""
-        found = []
-        for first in (at - 1, at):
-            if first < 0 or first + 1 >= len(words):
-                continue
-            pair = words[first : first + 2]
-            if all(h.times and len(w) > SHORT for w, h in zip(pair, held[first:], strict=False)):
-                continue
-            joined = self._joined("".join(pair))
-            found += [joined.exact, joined.other]
-        return found
+    def _union(self, sets: Iterable[_Names]) -> Bits | None:
+        """Return one set of bits; None if nobody is in it."""
+        rows, ids = _together(sets)
+        bits = [self._bits[row] for row in rows]
+        if len(ids):
+            bits.append(tally.bits(ids, self._names))
+        return tally.union(bits) if bits else None
 
-    def _union(self, sets: Iterable[_Names]) -> list[Bits]:
-        """Return one set of bits, or none if nobody is in it."""
-        some = [names for names in sets if names]
-        bits = [self._bits[row] for names in some for row in names.rows]
-        ids = [names.ids for names in some if len(names.ids)]
-        if ids:
-            bits.append(
-                tally.bits(np.concatenate(ids) if len(ids) > 1 else ids[0], len(self._lengths))
+    def _unlike(self, length: int, exact: Sequence[_Names], most: int) -> list[int]:
+        """Return names at least 1.5 times longer or shorter, at most 8 times, that hold a word.
+
+        A common word, if there is one: the first blocks of bits hold enough.
+        """
+        bits = [self._bits[row] for names in exact for row in names.rows]
+        few = [] if bits else sorted({name for names in exact for name in names.ids.tolist()})
+        found: list[int] = []
+        for shortest, longest in (
+            (-(-length * 3 // 2), length * 8),
+            (-(-length // 8), -(-length * 2 // 3)),
+        ):
+            first, after = self._first(shortest), self._first(longest)
+            some = (
+                tally.first(bits, first, after, most - len(found))
+                if bits
+                else few[bisect_left(few, first) : bisect_left(few, after)][:most]
             )
-        return [tally.union(bits)] if bits else []
+            found += some
+        return found[:most]
 
-    def _unlike(self, length: int, bits: Bits, most: int) -> list[int]:
-        """Return names of a set at least 1.5 times longer or shorter, at most 8 times."""
-        bounds = [-(-length // 8), -(-length * 2 // 3), -(-length * 3 // 2), length * 8]
-        # Of the array's own type: numpy would make all of the array another one otherwise.
-        places = self._lengths.searchsorted(np.array(bounds, dtype=self._lengths.dtype))
-        a, b, c, d = places.tolist()
-        longer = _between(bits, c, d, most)
-        return longer if len(longer) == most else [*longer, *_between(bits, a, b, most)]
+    def _first(self, length: int) -> int:
+        """Return the number of the first name that is so long, or longer."""
+        first: int = self._firsts[bisect_left(self._sizes, length)]
+        return first
 
     def _rarity(self, held: _Held) -> int:
         if not held.times:
             return 1
-        return 2 if held.times * COMMON > len(self._lengths) else 4
+        return 2 if held.times * COMMON > self._names else 4
 
 
-def _between(bits: Bits, first: int, after: int, most: int) -> list[int]:
-    """Return the first names of a set whose numbers lie in a range."""
-    block = first // BLOCK
-    names = tally.rows(bits[block : -(-after // BLOCK)], most + BLOCK) + block * BLOCK
-    found: list[int] = names[(names >= first) & (names < after)][:most].tolist()
-    return found
+def _together(sets: Iterable[_Names]) -> _Names:
+    """Return the names of all sets."""
+    some = [names for names in sets if names]
+    if len(some) == 1:
+        return some[0]
+    ids = [names.ids for names in some if len(names.ids)]
+    rows = tuple(chain.from_iterable(names.rows for names in some))
+    return _Names(rows, np.concatenate(ids) if len(ids) > 1 else (*ids, _NOBODY)[0])
 
 
 def _weight(word: str) -> int:

@@ -127,6 +127,13 @@ def test_a_question_names_its_product_or_none():
     assert INDEX.identify("") is None
 
 
+def test_of_models_named_alike_a_question_means_the_one_it_holds_most_of():
+    named = INDEX.identify("does the kogr dp122 mixer have two inputs?")
+
+    assert named is not None
+    assert named.product.name == "Korg DP-122 Mixer"
+
+
 def test_an_empty_catalogue_finds_nothing():
     assert LargeIndex.of([]).predict("moog") == []
 
@@ -151,7 +158,7 @@ def test_a_name_is_a_candidate_for_its_own_words(name):
     arrays |= spelling.build(vocabulary, arrays["common"])
     found, held = postings.Postings(arrays).candidates(name, most=4)
 
-    at = found.tolist().index(names.index(" ".join(name)))
+    at = found.index(names.index(" ".join(name)))
     assert held[at] == max(held)
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hscjit_app.catalog import tally
-from hscjit_app.catalog.tally import BLOCK, Tally
+from hscjit_app.catalog.tally import Tally
 
 NAMES = 200
 SETS = st.lists(
@@ -20,7 +20,7 @@ def bits(names):
 
 @given(SETS, st.integers(1, 20))
 def test_the_highest_sums_are_found_and_the_first_among_equals(sets, number):
-    counted = Tally(-(-NAMES // BLOCK), sum(weight for _, weight in sets))
+    counted = Tally()
     sums = dict.fromkeys(range(NAMES), 0)
     for names, weight in sets:
         counted.add(bits(names), weight)
@@ -30,8 +30,50 @@ def test_the_highest_sums_are_found_and_the_first_among_equals(sets, number):
     found = counted.most(number)
 
     best = sorted((n for n in sums if sums[n]), key=lambda n: (-sums[n], n))[:number]
-    assert sorted(found.tolist()) == sorted(best)
-    assert counted.of(found).tolist() == [sums[n] for n in found.tolist()]
+    assert sorted(found) == sorted(best)
+    assert counted.of(found) == [sums[n] for n in found]
+
+
+@given(SETS, SETS)
+def test_going_on_from_sums_leaves_them_as_they_are(before, after):
+    begun = Tally()
+    for names, weight in before:
+        begun.add(bits(names), weight)
+    as_it_was = begun.of(range(NAMES))
+    gone_on = Tally(begun)
+    for names, weight in after:
+        gone_on.add(bits(names), weight)
+
+    assert begun.of(range(NAMES)) == as_it_was
+    assert gone_on.of(range(NAMES)) == [
+        was + sum(weight for names, weight in after if n in names)
+        for n, was in enumerate(as_it_was)
+    ]
+
+
+@given(
+    st.lists(st.frozensets(st.integers(0, NAMES - 1)), max_size=4),
+    st.integers(0, NAMES),
+    st.integers(0, NAMES),
+    st.integers(0, 20),
+)
+def test_the_first_names_in_a_range_are_found(sets, begin, end, most):
+    expected = sorted(n for n in frozenset().union(*sets) if begin <= n < end)
+
+    assert tally.first([bits(names) for names in sets], begin, end, most) == expected[:most]
+
+
+def test_many_names_are_put_into_a_set_as_few_are():
+    many = range(0, 3 * NAMES, 2)
+
+    few_at_a_time = tally.union(
+        [
+            tally.bits(np.array(many[n : n + 99], dtype=np.int32), 3 * NAMES)
+            for n in (0, 99, 198, 297)
+        ]
+    )
+
+    assert np.array_equal(tally.bits(np.array(many, dtype=np.int32), 3 * NAMES), few_at_a_time)
 
 
 @given(st.frozensets(st.integers(0, NAMES - 1)), st.integers(0, 20))
