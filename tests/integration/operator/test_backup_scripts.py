@@ -19,9 +19,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from tests.unit.operator.manifests.builders import EXTERNAL, PLACES, RESTORING, Pod, children
+from tests.unit.operator.manifests.builders import (
+    EXTERNAL,
+    PLACES,
+    RESTORING,
+    ROTATING,
+    Pod,
+    children,
+)
 
 from hscjit_operator import names
+from hscjit_operator.model import logins
 
 ROOT = Path(__file__).parents[3]
 MOUNTS = (
@@ -297,6 +305,39 @@ def test_what_is_lost_comes_back(pods: Pods) -> None:
     assert pods.restored_keys() == 21
     databases = pods.sql("SELECT count(*) FROM pg_database WHERE datname LIKE 'hscjit_%'")
     assert databases == "0"
+
+
+@pytest.fixture
+def second(pods: Pods) -> Iterator[Pods]:
+    """The same after a rotation: all pods log in by the second login."""
+    secrets = pods.root / "run/secrets/hscjit"
+    (secrets / logins.NEXT).write_text(PASSWORD)
+    mark = logins.digest_of(PASSWORD)[:7]
+    rotation = children(exchange=ROTATING["exchange"]._replace(mark=mark), migrate_image=None)
+    pods.run(rotation.pod(names.MIGRATE))
+    assert '"Rotated"' in pods.said()
+    for file in ("pg_service.conf", "database-url"):
+        led = (secrets / file).read_text()
+        (secrets / file).write_text(
+            led.replace("user=hscjit", f"user={logins.SECOND}\npassword={PASSWORD}").replace(
+                "//hscjit@", f"//{logins.SECOND}:{PASSWORD}@"
+            )
+        )
+    yield pods
+    pods.sql(f"DROP ROLE {logins.SECOND}")
+
+
+def test_the_second_login_backs_up_and_restores_as_the_owner_does(second: Pods) -> None:
+    stamp = backed_up(second)
+    second.sql("DELETE FROM proof")
+
+    second.run(restoring(stamp))
+
+    assert second.sql("SELECT count(*) FROM proof") == "1000"
+    owners = second.sql("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'")
+    assert owners == logins.OWNER
+    database = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'hscjit'"
+    assert second.sql(database) == logins.OWNER
 
 
 @pytest.mark.parametrize("died_after", ["check", "postgres", "redis"])
