@@ -111,7 +111,7 @@ def test_the_databases_password_is_exchanged_and_nobody_notices(
 
     patch = json.dumps({"stringData": {"postgres-password-next": ""}})
     kubectl.run("patch", "secret", f"{support.name}-secret", "-p", patch)
-    eventually("that it begins", lambda: begun(kubectl, support), timeout_s=45)
+    eventually("that it begins", lambda: begun(kubectl, support), timeout_s=60)
     with subprocess.Popen(
         kubectl.command(
             "exec", "-i", customer.name, "--",
@@ -123,7 +123,7 @@ def test_the_databases_password_is_exchanged_and_nobody_notices(
     ) as trickle:  # fmt: skip
         assert trickle.stdout is not None
         assert trickle.stdout.readline().strip() == "open"
-        after = eventually("the end", lambda: rotated(kubectl, support, before), timeout_s=150)
+        after = eventually("the end", lambda: rotated(kubectl, support, before), timeout_s=170)
         told: dict[str, Any] = json.loads(trickle.communicate("enough\n", timeout=60)[0])
 
     assert told["failed"] == []

@@ -64,7 +64,9 @@ def _wait(connection: Connection, login: str, ours: str, patience_s: float) -> N
     while found := [one for one in _sessions(connection, login) if one[1].startswith(ours)]:
         who = ", ".join(sorted({f"{name} at {address}" for _, name, address in found}))
         if time.monotonic() >= ends:
-            raise JobFailed("StillInUse", f"The login {login} is still used by {who}")
+            raise JobFailed(
+                "StillInUse", f"The login {login} is still used by {who}; delete that pod"
+            )
         log.info("Waiting for sessions to end", login=login, sessions=who)
         time.sleep(_ASK_S)
 

@@ -38,7 +38,7 @@ def rotation(app: HSCJit, inputs: Inputs) -> Manifest | None:
         "kind": "Job",
         "metadata": found,
         "spec": jobs.job_spec(
-            app, names.MIGRATE, volumes, deadline_s=300, retries=3, containers=[container]
+            app, names.MIGRATE, volumes, deadline_s=600, retries=3, containers=[container]
         ),
     }
 

@@ -65,9 +65,9 @@ def read(digests: Mapping[str, str], *, usable: bool) -> Logins:
     return Logins(
         password=password,
         next=wished if wished != password else None,
-        blank=wished == digest_of(""),
+        blank=wished == _BLANK,
         usable=usable,
-        second=digests.get(LOGIN) == digest_of(SECOND),
+        second=digests.get(LOGIN) == _SECOND,
         former=FORMER in digests,
         volume=digests.get(VOLUME, ""),
     )
@@ -86,3 +86,7 @@ def digest(encoded: str) -> str:
 def digest_of(value: str) -> str:
     """Return the same, given the value itself."""
     return digest(base64.b64encode(value.encode()).decode())
+
+
+_BLANK: Final = digest_of("")
+_SECOND: Final = digest_of(SECOND)
