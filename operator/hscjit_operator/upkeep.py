@@ -4,8 +4,9 @@ While nothing changed this builds no manifest and calls nobody.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -58,6 +59,8 @@ class Memory:
     """Generation that the newest pod template got: what the controller says is about it or not."""
     fixed: dict[Name, list[Any]] = field(default_factory=dict)
     """Claim templates of StatefulSets that differ from the spec's: they can never change."""
+    taken: set[Name] = field(default_factory=set)
+    """Children whose names somebody else's objects have."""
 
 
 @dataclass(frozen=True)
@@ -195,17 +198,16 @@ class Upkeep:
                 reason=reason,
                 address=_address(order, change.name),
                 adopt=order.app.bootstrap.adopt_volumes,
+                taken=change.name in memory.taken,
             )
         except ApiError as error:
             if error.code == GONE and kind in _OPTIONAL:
                 return None  # its kind has just left; so will the wish for it, within a minute
             return problem_of(error, change.name, order.app)
-        except NameConflict as conflict:
-            return Problem(Gravity.STALL, "NameConflict", str(conflict))
-        except LeftBehind as left:
-            return Problem(Gravity.STALL, "VolumesLeftBehind", str(left))
-        except Leaving as leaving:
-            return Problem(Gravity.WAIT, "Leaving", str(leaving))
+        except (NameConflict, LeftBehind, Leaving) as other:
+            memory.taken.add(change.name)
+            return _TAKEN[type(other)](str(other))
+        memory.taken.discard(change.name)
         memory.standing[change.name] = (memory.wanted[change.name], child.digest)
         self._note_template(memory, manifest, change.name, child)
         if where:
@@ -281,6 +283,13 @@ class Upkeep:
             except ApiError as error:
                 problems.append(problem_of(error, (child.kind, child.name)))
         return problems
+
+
+_TAKEN: Final[Mapping[type[Exception], Callable[[str], Problem]]] = {
+    NameConflict: partial(Problem, Gravity.STALL, "NameConflict"),
+    LeftBehind: partial(Problem, Gravity.STALL, "VolumesLeftBehind"),
+    Leaving: partial(Problem, Gravity.WAIT, "Leaving"),
+}
 
 
 def problem_of(error: ApiError, name: Name, app: HSCJit | None = None) -> Problem:

@@ -12,6 +12,10 @@ from hscjit_operator.model.observed import Child
 
 Manifest = Mapping[str, Any]
 
+_NEVER_A_VERSION: Final = "1"
+"""No object has it: the first that etcd ever stores gets 2. An apply that insists on it is refused
+where there is an object, whoever's, and makes one where there is none."""
+
 
 class NameConflict(Exception):
     """An object that is not ours has the child's name: it is left alone."""
@@ -61,22 +65,27 @@ class Applier:
         reason: str,
         address: str | None = None,
         adopt: bool = False,
+        taken: bool = False,
     ) -> Child:
         """Apply one child of the HSCJit with that UID; return it as the server keeps it.
 
-        A child the watch does not show is looked up first: a label-selected watch hides strangers,
-        and a forced apply would overwrite them. The UID of what was found goes along, so that what
-        took its place in between is refused by the server. A Service that is not there is made
-        with `address`, if that is still free. `adopt`: a volume that a former HSCJit left behind
-        is taken over.
+        A child the watch does not show may still be there: a label-selected watch hides strangers,
+        and a forced apply would overwrite them. So it is applied in a way that only makes it; what
+        stands in the way is read by name. The UID of what was found goes along, so that what took
+        its place in between is refused by the server. A Service that is not there is made with
+        `address`, if that is still free. `adopt`: a volume that a former HSCJit left behind is
+        taken over. `taken`: the name was found to be somebody else's before, so look first.
 
         Raises ApiError, NameConflict, Leaving, LeftBehind.
         """
         kind = kinds.of(manifest)
-        if known is None:
+        if known is None and taken:
             known = await self._look(kind, manifest)
-        if known is None and address is not None:
-            known = await self._made_at(address, kind, manifest)
+        if known is None:
+            made = await self._make(kind, manifest, reason, address)
+            if made is not None:
+                return self._children.learn(made)
+            known = await self._look(kind, manifest)
         guarded = _guarded(manifest, known, uid, adopt=adopt)
         try:
             body = await self._api.apply(kind, guarded, reason=reason)
@@ -87,20 +96,38 @@ class Applier:
             raise
         return self._children.learn(body)
 
-    async def _made_at(self, address: str, kind: kinds.Kind, manifest: Manifest) -> Child | None:
-        """Make a Service with a certain address; None if that is no longer to be had.
+    async def _make(
+        self, kind: kinds.Kind, manifest: Manifest, reason: str, address: str | None
+    ) -> Body | None:
+        """Make what is not there, or return None because something is.
 
-        What is applied next leaves the field out: the Service keeps its address, and the field is
-        nobody's, as on one that the server chose.
+        A Service gets a certain address if that is still to be had. What is applied next leaves
+        the field out: the Service keeps its address, and the field is nobody's, as on one that the
+        server chose.
         """
-        spec = {**manifest["spec"], "clusterIP": address}
+        metadata = {**manifest["metadata"], "resourceVersion": _NEVER_A_VERSION}
+        new = {**manifest, "metadata": metadata}
         try:
-            body = await self._api.apply(kind, {**manifest, "spec": spec}, reason="same-address")
+            if address is not None:
+                body = await self._made_at(address, kind, new)
+                if body is not None:
+                    # As from now on: without the address.
+                    uid = {**manifest["metadata"], "uid": body["metadata"]["uid"]}
+                    return await self._api.apply(kind, {**manifest, "metadata": uid}, reason=reason)
+            return await self._api.apply(kind, new, reason=reason)
+        except ApiError as error:
+            if error.code == CONFLICT:
+                return None
+            raise
+
+    async def _made_at(self, address: str, kind: kinds.Kind, new: Manifest) -> Body | None:
+        spec = {**new["spec"], "clusterIP": address}
+        try:
+            return await self._api.apply(kind, {**new, "spec": spec}, reason="same-address")
         except ApiError as error:
             if error.code in INVALID:
                 return None
             raise
-        return facts.child({"kind": kind.kind, **body})
 
     async def try_out(self, manifest: Manifest, known: Child | None, uid: str) -> None:
         """Ask the server what it would say; nothing is changed. Raises what `apply` would."""

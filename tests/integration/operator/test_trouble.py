@@ -75,7 +75,7 @@ async def test_a_missing_right_is_named_and_the_rest_goes_on(limited: World):
     async with operator(world):
         await world.create()
         told = await world.until_condition("Degraded", "Forbidden", "True")
-        assert "GET ConfigMap support-" in told["message"]
+        assert "PATCH ConfigMap support-" in told["message"]
         assert await world.get("StatefulSet", "postgres") is not None
 
         rule = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["*"]}
