@@ -15,7 +15,7 @@ import structlog
 from hscjit_operator import asked, cleanups, conditions, handover, metrics, names, report, sight
 from hscjit_operator.asked import Asked
 from hscjit_operator.backups import Backups
-from hscjit_operator.cluster import kinds
+from hscjit_operator.cluster import kinds, turns
 from hscjit_operator.cluster.apply import Applier
 from hscjit_operator.cluster.client import Api, ApiError
 from hscjit_operator.cluster.discovery import Discovery
@@ -132,6 +132,7 @@ class Reconciler:
     async def reconcile(self, key: Key, trigger: Trigger) -> Outcome:
         """Run one pass; whatever goes wrong in it ends here."""
         began = self._clock()
+        turns.begin()
         with structlog.contextvars.bound_contextvars(hscjit=key.name, namespace=key.namespace):
             try:
                 outcome = await self._pass(key)

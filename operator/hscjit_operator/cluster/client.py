@@ -19,6 +19,7 @@ from kubernetes.aio.client.configuration import Configuration
 from hscjit_operator import metrics, names
 from hscjit_operator.cluster.gate import Gate, Shut
 from hscjit_operator.cluster.kinds import DISCOVERY, POD, Kind
+from hscjit_operator.cluster.turns import Turns
 
 Body = dict[str, Any]
 
@@ -101,7 +102,7 @@ class Api:
         configuration.client_session_kwargs = {"trust_env": False}
         self._client = ApiClient(configuration)
         self._client.user_agent = names.MANAGER
-        self._writes = asyncio.Semaphore(writes_in_flight)
+        self._writes = Turns(writes_in_flight)
         self._gate = gate
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
 
