@@ -95,7 +95,7 @@ class Pilot:
             return
         self.forget(key)
         history = bounds.begin(policy, subject.persisted_status)
-        self._flights[key] = Flight(
+        flight = self._flights[key] = Flight(
             key=key,
             subject=subject,
             policy=policy,
@@ -106,6 +106,26 @@ class Pilot:
                 findings=(),
                 last_decision=subject.persisted_status.get("lastDecision"),
             ),
+        )
+        if not subject.pods:
+            self._begin(flight)
+
+    def _begin(self, flight: Flight) -> None:
+        """Say at once what there is to say where there is no pod to ask.
+
+        So the very first status can hold it. What would have to be done is left to the first tick.
+        """
+        flight.look((), elsewhere=False, trusted=True, now=self._clock())
+        came_to = self._judge(flight)
+        if came_to is None or came_to.decisions or came_to.judgements:
+            flight.seen = None
+            return
+        flight.history = came_to.history
+        flight.report = replace(
+            flight.report,
+            targets=came_to.targets,
+            by_load=came_to.by_load,
+            findings=came_to.findings,
         )
 
     def forget(self, key: Key) -> None:

@@ -117,21 +117,40 @@ class Cabin:
         return json.loads(self.hands.stored or "[]")
 
 
+PERSISTED = {
+    "targets": {"apiFloor": 4, "apiCeiling": 10, "workers": 2},
+    "lastDecision": {"action": "RaiseFloor"},
+}
+
+
 async def test_a_report_is_there_before_the_first_tick():
-    subject = Subject(
-        app(),
-        (),
-        persisted_status={
-            "targets": {"apiFloor": 4, "apiCeiling": 10, "workers": 2},
-            "lastDecision": {"action": "RaiseFloor"},
-        },
-    )
-    cabin = Cabin(subject=subject)
+    cabin = Cabin(subject=Subject(app(), (pod("x-api-0"),), persisted_status=PERSISTED))
 
     assert cabin.report.targets == Targets(4, 10, 2)
     assert cabin.report.last_decision == {"action": "RaiseFloor"}
     assert cabin.report.findings == ()
     assert cabin.pilot.report(Key("shop", "other")) is None
+
+
+async def test_without_pods_all_there_is_to_say_is_said_before_the_first_tick():
+    cabin = Cabin(subject=Subject(app(), (), persisted_status=PERSISTED))
+
+    assert cabin.report.targets == Targets(4, 10, 2)
+    assert cabin.report.last_decision == {"action": "RaiseFloor"}
+    assert "NoPods" in [finding.reason for finding in cabin.report.findings]
+    await cabin.ticks(3)
+    assert cabin.changed == []
+
+
+async def test_without_pods_what_has_to_be_done_is_done_by_the_first_tick():
+    busy = {"name": "always", "schedule": "0 0 * * *", "duration": "24h", "apiMinReplicas": 4}
+    subject = Subject(app(maintenance={"offPeak": [busy]}), ())
+    cabin = Cabin(subject=subject)
+
+    assert cabin.report.findings == ()
+    await cabin.ticks(3)
+    assert cabin.report.findings
+    assert [action["action"] for action in cabin.entries()] == ["RaiseFloor"]
 
 
 async def test_when_nothing_changes_nothing_is_written_and_nobody_is_woken():
