@@ -9,7 +9,7 @@ listed. So it is given this in place of an HTTP session.
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final, NamedTuple, Protocol, Self
 
 import aiohttp
@@ -34,6 +34,12 @@ _PATH: Final = re.compile(r"/(?:api|apis/[^/]+)/[^/]+/(?:namespaces/([^/]+)/)?([
 _MARK: Final = b'"ERROR"'
 _ERROR: Final = re.compile(rb'\{\s*"type"\s*:\s*"ERROR"')
 """How error events begin, whoever writes them; objects may hold the mark, but not there."""
+ECHO: Final = re.compile(
+    rb'\{"type":"(?:ADDED|MODIFIED)","object":\{"kind":"\w+","apiVersion":"[\w./]+",'
+    rb'"metadata":\{"name":"[^"]+","namespace":"[^"]+","uid":"([^"]+)","resourceVersion":"(\d+)"'
+)
+"""How events about the kinds of Kubernetes itself begin: enough to know an echo without reading
+all of it. Where one begins otherwise it is read, and known then."""
 _LIST_ANEW: Final = b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired"}}\n'
 
 
@@ -74,6 +80,9 @@ class Listener(Protocol):
     def is_unlisted(self, scope: Scope) -> bool:
         """Tell whether the last list was refused: then there is nothing to watch from."""
 
+    def is_echo(self, uid: str, version: int) -> bool:
+        """Tell whether that is what our own write returned already: no news to anybody."""
+
 
 class Fabricated:
     """An answer of our own making, as much of one as kopf reads."""
@@ -105,14 +114,23 @@ class Fabricated:
 
 
 class Stream:
-    """A watch's answer: whole lines only, and every error a reason to list anew."""
+    """A watch's answer: whole lines only, no echoes, and every error a reason to list anew.
+
+    Most events echo our own writes. What kopf makes of one costs as much as the write did.
+    """
 
     status: Final = _OK
 
-    def __init__(self, response: aiohttp.ClientResponse, scope: Scope) -> None:
-        """Pass on what a response brings."""
+    def __init__(
+        self,
+        response: aiohttp.ClientResponse,
+        scope: Scope,
+        is_echo: Callable[[str, int], bool],
+    ) -> None:
+        """Pass on what a response brings, but for what `is_echo` of a UID and a version."""
         self._response = response
         self._scope = scope
+        self._is_echo = is_echo
         self.headers = response.headers
         self.content = self
 
@@ -131,16 +149,21 @@ class Stream:
         rest = b""
         async for piece in self._response.content.iter_chunked(size):
             lines, newline, rest = (rest + piece).rpartition(b"\n")
-            if _MARK not in lines:
-                yield lines + newline
+            if not newline:
                 continue
-            for line in lines.split(b"\n"):
-                if _ERROR.match(line):
+            news = [line for line in lines.split(b"\n") if not self._echoes(line)]
+            for n, line in enumerate(news):
+                if _MARK in line and _ERROR.match(line):
                     said = line[:256].decode(errors="replace")
                     log.warning("Watch ended with an error", kind=self._scope[0], error=said)
-                    yield _LIST_ANEW
+                    yield b"".join(before + b"\n" for before in news[:n]) + _LIST_ANEW
                     return
-                yield line + b"\n"
+            if news:
+                yield b"\n".join(news) + b"\n"
+
+    def _echoes(self, line: bytes) -> bool:
+        found = ECHO.match(line)
+        return found is not None and self._is_echo(found[1].decode(), int(found[2]))
 
 
 class Listening:
@@ -211,7 +234,7 @@ class Listening:
                 raise aiohttp.ClientPayloadError(f"{code}: {why}")  # it is listed from the start
             return Fabricated(_LIST_ANEW)
         self._listener.began(scope, watching=watching)
-        return Stream(response, scope) if watching else response
+        return Stream(response, scope, self._listener.is_echo) if watching else response
 
     @staticmethod
     async def _without(*, watching: bool) -> Fabricated:

@@ -4,8 +4,9 @@ Both ways in compare resource versions, so that an event which was under way whi
 brings back what the object was before.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from hscjit_operator import metrics, names
 from hscjit_operator.model import facts
@@ -14,6 +15,9 @@ from hscjit_operator.names import Key
 
 Name = tuple[str, str]
 """Kind and name of a child."""
+
+_ECHOES: Final = 4096
+"""Own writes that are known for their echo; one that is not costs no more than any event."""
 
 
 class Children:
@@ -24,6 +28,8 @@ class Children:
         self._changed = changed
         self._by_owner: dict[Key, dict[Name, Child]] = {}
         self._seen: dict[tuple[str, str | None], set[str]] = {}
+        self._written: OrderedDict[str, int] = OrderedDict()
+        """UID → version of what our own writes returned and no event has told of yet."""
 
     def of(self, key: Key) -> Mapping[Name, Child]:
         """Return the children of one HSCJit; a view that stays live until `release`."""
@@ -61,7 +67,17 @@ class Children:
                 seen.add(new.uid)
             if self._is_newer(key, new.kind, body["metadata"]):
                 self._keep(key, new)
+                self._written[new.uid] = new.version
+                if len(self._written) > _ECHOES:
+                    self._written.popitem(last=False)
         return new
+
+    def is_echo(self, uid: str, version: int) -> bool:
+        """Tell whether an event is about what our own last write returned, or about older."""
+        written = self._written.get(uid, 0)
+        if version == written:
+            del self._written[uid]
+        return version <= written
 
     def lose(self, body: Mapping[str, Any]) -> None:
         """Take an object's end, or the loss of the label by which the watch selects it."""

@@ -145,6 +145,10 @@ class Watches:
         refusal = self._refusals.get(scope)
         return refusal is not None and refusal.verb == "LIST"
 
+    def is_echo(self, uid: str, version: int) -> bool:
+        """Tell whether that is what our own write returned already: no news to anybody."""
+        return self._children.is_echo(uid, version)
+
     async def _sweep(self, plural: str, namespace: str | None) -> None:
         await asyncio.sleep(_SETTLE_S)
         if plural == HSCJIT.plural:

@@ -151,8 +151,9 @@ class Proxy:
                 text = await answer.read()
                 return web.Response(status=answer.status, headers=passed, body=text)
             stream = web.StreamResponse(status=answer.status, headers=passed)
-            await stream.prepare(request)
-            await self._pump(answer, stream)
+            with contextlib.suppress(ConnectionError):  # who asked has gone already
+                await stream.prepare(request)
+                await self._pump(answer, stream)
             return stream
 
     async def _pump(self, answer: aiohttp.ClientResponse, stream: web.StreamResponse) -> None:

@@ -16,6 +16,7 @@ from hscjit_operator import manifests, names
 from hscjit_operator.cluster import client, kinds
 from hscjit_operator.cluster.apply import Applier, NameConflict
 from hscjit_operator.cluster.client import Api, ApiError
+from hscjit_operator.cluster.listening import ECHO, Stream
 from hscjit_operator.cluster.observe import Children
 
 EDGE = {"className": "nginx", "host": "support.example.com"}
@@ -131,3 +132,26 @@ async def test_any_other_refusal_is_told(world: World):
     async with applier(found) as (_, ours):
         with pytest.raises(ApiError, match="404 NotFound"):
             await ours.apply(wrong, None, "uid", reason="test")
+
+
+async def test_an_echo_of_each_kind_is_known_without_reading_it(world: World):
+    """The API server writes events about its own kinds so that their beginning tells enough."""
+    found = await client.configuration(str(world.user.server.kubeconfig))
+    children = Children(lambda _key: None)
+    api = Api(found, writes_in_flight=4, timeout_s=10.0)
+    try:
+        ours = Applier(api, children)
+        for kind, child in of_every_kind(world.namespace).items():
+            uid = child["metadata"]["labels"][names.LABEL_OWNER_UID]
+            made = await ours.apply(child, None, uid, reason="test")
+            scope = (kinds.of(child).plural, world.namespace)
+            path = f"{kinds.of(child).path(world.namespace)}?watch=true&resourceVersion=0"
+            async with world.session.get(path) as answer:
+                told = Stream(answer, scope, lambda *_: False).iter_chunked(1 << 20)
+                (line, *_) = (await anext(told)).splitlines()
+            known = ECHO.match(line)
+            assert known is not None, line[:400]
+            assert (known[1].decode(), int(known[2])) == (made.uid, made.version)
+            assert children.is_echo(made.uid, made.version), kind
+    finally:
+        await api.close()

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -30,8 +30,12 @@ class Response:
             yield piece
 
 
-async def heard(*pieces: bytes) -> list[Any]:
-    stream = Stream(Response(*pieces), ("pods", None))  # type: ignore[arg-type]
+def nobody(_uid: str, _version: int) -> bool:
+    return False
+
+
+async def heard(*pieces: bytes, is_echo: Callable[[str, int], bool] = nobody) -> list[Any]:
+    stream = Stream(Response(*pieces), ("pods", None), is_echo)  # type: ignore[arg-type]
     said = b"".join([piece async for piece in stream.iter_chunked(1024)])
     return [json.loads(line) for line in said.splitlines()]
 
@@ -51,6 +55,45 @@ async def test_an_error_of_any_kind_is_a_reason_to_list_anew(text: str):
     first, last = await heard(EVENT + text.encode() + b"\n" + EVENT)
     assert first == json.loads(EVENT)
     assert (last["type"], last["object"]["code"]) == ("ERROR", EXPIRED)
+
+
+def event(type_: str = "MODIFIED", **changes: str) -> bytes:
+    """Return an event as the API server writes those about its own kinds."""
+    metadata = {"name": "a", "namespace": "shop", "uid": "u-1", "resourceVersion": "7"}
+    body = {"kind": "Service", "apiVersion": "v1", "metadata": metadata, "spec": {}}
+    told = {"type": type_, "object": {**body, **changes}}
+    return json.dumps(told, separators=(",", ":")).encode() + b"\n"
+
+
+async def test_an_echo_of_our_own_write_is_not_passed_on():
+    asked: list[tuple[str, int]] = []
+
+    def is_echo(uid: str, version: int) -> bool:
+        asked.append((uid, version))
+        return True
+
+    gone, bookmark = event("DELETED"), b'{"type":"BOOKMARK","object":{"kind":"Service"}}\n'
+    error = b'{"type":"ERROR","object":{}}\n'
+    said = await heard(
+        event("ADDED") + bookmark + event() + gone, event(), EVENT + error, is_echo=is_echo
+    )
+
+    assert [told["type"] for told in said] == ["BOOKMARK", "DELETED", "MODIFIED", "ERROR"]
+    assert asked == [("u-1", 7)] * 3
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        b'{"object":{"kind":"Service"},"type":"ADDED"}\n',
+        event(kind="Service", apiVersion="v1", metadata="none"),
+        event().replace(b'"uid"', b'"labels":{},"uid"'),
+        event().replace(b"MODIFIED", b"BOOKMARK"),
+    ],
+)
+async def test_what_is_written_in_another_way_is_read_as_ever(other: bytes):
+    said = await heard(other, is_echo=lambda _uid, _version: True)
+    assert said == [json.loads(other)]
 
 
 CALLS = {

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hscjit_operator import names
-from hscjit_operator.cluster.observe import Apps, Children
+from hscjit_operator.cluster.observe import _ECHOES, Apps, Children
 from hscjit_operator.model import facts
 from hscjit_operator.model.observed import (
     AutoscalerFacts,
@@ -53,6 +53,40 @@ def test_news_is_told_once():
 
     seen.children.see(body(version=7, metadata={"deletionTimestamp": NOON}))
     assert seen.told == [SUPPORT] * 2
+
+
+@pytest.mark.parametrize(
+    ("uid", "version", "echo"),
+    [
+        ("uid-support-config", 8, True),
+        ("uid-support-config", 9, True),
+        ("uid-support-config", 10, False),
+        ("another", 9, False),
+    ],
+    ids=["before our write", "our write", "after our write", "another object"],
+)
+def test_an_event_about_our_own_write_is_an_echo(uid: str, version: int, echo: bool):
+    seen = Seen()
+    seen.children.learn(body(version=9))
+    assert seen.children.is_echo(uid, version) is echo
+
+
+def test_an_echo_comes_once_and_not_after_the_event():
+    seen = Seen()
+    seen.children.learn(body(version=9))
+    assert [seen.children.is_echo("uid-support-config", 9) for _ in range(2)] == [True, False]
+
+    seen.children.see(body(version=12))  # the event was faster than the answer
+    seen.children.learn(body(version=12))
+    assert not seen.children.is_echo("uid-support-config", 12)
+
+
+def test_only_so_many_echoes_are_waited_for():
+    seen = Seen()
+    for n in range(_ECHOES + 1):
+        seen.children.learn(body(name=f"support-{n}"))
+    told = [seen.children.is_echo(f"uid-support-{n}", 5) for n in (0, 1, _ECHOES)]
+    assert told == [False, True, True]
 
 
 def test_an_older_state_never_replaces_a_newer_one():
