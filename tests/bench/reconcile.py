@@ -188,7 +188,7 @@ async def _operator(
         kubeconfig=server.kubeconfig,
         namespace=NAMESPACE,
         bodies=folder / "bodies.json",
-        settings={"BENCH_DOOR": address, "HSCJIT_RESYNC_S": str(RESYNC_S)},
+        settings={"TEST_DOOR": address, "HSCJIT_RESYNC_S": str(RESYNC_S)},
     ) as ours:
         yield ours
 

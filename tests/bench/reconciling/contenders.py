@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tests.bench.reconciling import template
 from tests.cluster import cache, gomodules
 from tests.cluster.ports import free_ports
 from tests.cluster.processes import process
 from tests.cluster.shell import run
+from tests.integration.operator import process as operator
 
-ROOT = Path(__file__).parents[3]
 _SOURCES = Path(__file__).parents[1] / "peers" / "controller-runtime"
 OURS = "ours"
 BARE = "bare asyncio writer"
@@ -79,14 +78,12 @@ def running(
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[Running]:
     """Run one contender on a namespace."""
+    (port,) = free_ports(1)
     env = {
-        "PATH": os.environ["PATH"],
+        **operator.environment(kubeconfig, namespace, port),
         "HOME": str(folder),
-        "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "operator", ROOT / "app"))),
-        "KUBECONFIG": str(kubeconfig),
         "BENCH_NAMESPACE": namespace,
         "BENCH_BODIES": str(bodies),
-        **_settings(namespace),
         **(settings or {}),
     }
     title = f"{re.sub('[^a-z]+', '-', who)}-{namespace}"
@@ -97,20 +94,10 @@ def running(
 def _command(who: str, namespace: str, bodies: Path) -> list[str]:
     if who == TWIN:
         return [str(twin()), "-template", str(bodies), "-namespace", namespace]
+    if who == OURS:
+        return [*operator.COMMAND]
     modules = {
-        OURS: ("tests.bench.reconciling.ours",),
         BARE: ("tests.bench.peers.bare",),
         NAIVE: ("kopf", "run", "-m", "tests.bench.peers.naive", "-n", namespace, "--standalone"),
     }
     return [sys.executable, "-m", *modules[who]]
-
-
-def _settings(namespace: str) -> dict[str, str]:
-    (port,) = free_ports(1)
-    return {
-        **{f"HSCJIT_IMAGE_{name.upper()}": image for name, image in template.IMAGES.items()},
-        "HSCJIT_OPERATOR_NAMESPACE": namespace,  # its Lease needs one that is there
-        "HSCJIT_WATCH_NAMESPACES": namespace,
-        "HSCJIT_HOST": "127.0.0.1",
-        "HSCJIT_PORT": str(port),
-    }

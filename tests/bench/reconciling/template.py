@@ -6,9 +6,9 @@ from typing import Any
 
 from hscjit_operator import manifests
 from hscjit_operator.model.spec import parse
+from tests.integration.operator.process import IMAGES
 from tests.unit.operator.manifests.builders import inputs
 
-IMAGES = {"app": "app:1", "redis": "redis:1", "postgres": "postgres:1"}
 HOLES = {"name": "zz-name-zz", "namespace": "zz-namespace-zz", "uid": "zz-uid-zz"}
 
 

@@ -1,4 +1,4 @@
-"""An operator in a process of its own, which a test may kill, hold and let go on.
+"""An operator in a process of its own, which a test may kill, hold and let go on, or a bench time.
 
 `python -m tests.integration.operator.process`: settings come by the environment as in a pod, and
 TEST_DOOR says where /ready is answered. SIGUSR1 sets its clock, the time of day, an hour ahead.
@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from tests.cluster.ports import free_ports
 
@@ -24,6 +25,10 @@ from hscjit_operator.settings import Settings
 
 ROOT = Path(__file__).parents[3]
 HOUR_S = 3600.0
+COMMAND: Final = (sys.executable, "-m", "tests.integration.operator.process")
+IMAGES: Final = {"app": "app:1", "redis": "redis:1", "postgres": "postgres:1"}
+NO_DOOR: Final = "http://127.0.0.1:9"
+"""Where nobody answers."""
 
 
 @dataclass
@@ -50,6 +55,21 @@ class Running:
         return self.log.read_text()
 
 
+def environment(kubeconfig: Path, namespace: str, port: int, door: str = NO_DOOR) -> dict[str, str]:
+    """Return the whole environment of an operator for one namespace, which has its Lease too."""
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "operator"), str(ROOT / "app")]),
+        "KUBECONFIG": str(kubeconfig),
+        **{f"HSCJIT_IMAGE_{name.upper()}": image for name, image in IMAGES.items()},
+        "HSCJIT_OPERATOR_NAMESPACE": namespace,
+        "HSCJIT_WATCH_NAMESPACES": namespace,
+        "HSCJIT_HOST": "127.0.0.1",
+        "HSCJIT_PORT": str(port),
+        "TEST_DOOR": door,
+    }
+
+
 @contextlib.contextmanager
 def running(
     name: str, folder: Path, *, kubeconfig: Path, namespace: str, door: str
@@ -58,26 +78,14 @@ def running(
     (port,) = free_ports(1)
     log = folder / f"{name}.log"
     env = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "operator"), str(ROOT / "app")]),
-        "KUBECONFIG": str(kubeconfig),
+        **environment(kubeconfig, namespace, port, door),
         "HOSTNAME": name,
-        "HSCJIT_IMAGE_APP": "app:1",
-        "HSCJIT_IMAGE_REDIS": "redis:1",
-        "HSCJIT_IMAGE_POSTGRES": "postgres:1",
-        "HSCJIT_OPERATOR_NAMESPACE": namespace,
-        "HSCJIT_WATCH_NAMESPACES": namespace,
-        "HSCJIT_HOST": "127.0.0.1",
-        "HSCJIT_PORT": str(port),
         "HSCJIT_RESYNC_S": "0.5",
         "HSCJIT_POLL_S": "0.5",
         "HSCJIT_FRONT_DOOR_S": "0.5",
-        "TEST_DOOR": door,
     }
     with log.open("wb") as out:
-        child = subprocess.Popen(
-            [sys.executable, "-m", __name__], env=env, stdout=out, stderr=subprocess.STDOUT
-        )
+        child = subprocess.Popen(COMMAND, env=env, stdout=out, stderr=subprocess.STDOUT)
     try:
         yield Running(name, port, log, child)
     finally:
