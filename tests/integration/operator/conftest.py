@@ -29,6 +29,8 @@ class _Tracebacks(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if "will retry" in record.getMessage():
             return  # the API server was busy: said by kopf as an error, and survived
+        if record.name == "asyncio" and "infinite_watch" in record.getMessage():
+            return  # a stream of kopf's that its loop closed at the very end, with a busy machine
         if record.levelno >= logging.ERROR or record.exc_info:
             told = record.exc_info[1] if record.exc_info else None
             self.found.append(f"{record.name}: {record.getMessage()}: {told!r}")

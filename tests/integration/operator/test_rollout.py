@@ -79,7 +79,12 @@ async def test_a_newer_operator_restarts_nothing(world: World):
         await world.calm()
 
     async with operator(world, image_app="app:2") as calls:
-        await asyncio.sleep(2.0)
+
+        async def offered() -> bool:
+            return bool(calls.writes)
+
+        await world.until(offered)
+        await asyncio.sleep(1.0)
         assert calls.writes == {("PATCH", "HSCJit"): 1}  # the plan that it offers
         assert await image(world) == "app:1"
 
