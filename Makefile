@@ -4,7 +4,10 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PY := .venv/bin/python
 PORT ?= 8080
+LANES ?= 3
 CLUSTER := $(PYTHON) -m tests.cluster
+# Tests wait more than they work: files side by side, the long ones first, the cluster's last.
+IN_LANES = -n $(LANES) --dist loadscope --no-loadscope-reorder
 ORDERED := tests/unit tests/meta tests/integration/operator tests/integration tests/e2e
 export PYTHONPATH := operator:app
 
@@ -37,8 +40,8 @@ fix: venv ## let ruff mend what it can
 	$(PY) -m ruff format .
 
 .PHONY: test
-test: venv cluster-up ## all tests in one process: unit, meta, integration, end to end
-	$(PY) -m pytest $(ORDERED)
+test: venv cluster-up ## all tests: unit, meta, integration, end to end; in LANES=3 processes
+	$(PY) -m pytest $(IN_LANES) $(ORDERED)
 
 .PHONY: test-unit
 test-unit: venv ## pure code, in seconds
@@ -46,7 +49,7 @@ test-unit: venv ## pure code, in seconds
 
 .PHONY: test-integration
 test-integration: venv ## against a real API server, Redis and Postgres
-	$(PY) -m pytest tests/integration
+	$(PY) -m pytest $(IN_LANES) tests/integration/operator tests/integration
 
 .PHONY: test-e2e
 test-e2e: venv cluster-up ## on the cluster
