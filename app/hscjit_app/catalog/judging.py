@@ -100,7 +100,7 @@ def _alike(typed: Sequence[str], forms: list[str]) -> dict[str, _Alike]:
         elif word not in forms:  # a word that is there needs no guess at unfinished ones
             cut = [form[: len(word)] for form in forms]
             start = process.cdist([word], cut, scorer=fuzz.ratio, dtype=np.float32)[0]
-            np.maximum(ratios[at], start * 0.9, out=ratios[at])
+            np.maximum(ratios[at], start * matching.UNFINISHED, out=ratios[at])
     ratios /= 100
     at_typed, at_form = (ratios >= matching.TYPO_FLOOR).nonzero()
     found: dict[str, _Alike] = {form: [] for form in forms}

@@ -4,13 +4,16 @@
 (1 = letter by letter) + 0.15 x the share of the product's name that was typed. So 1 means that
 everything typed is in the name and nothing of the name is missing. Below `FLOOR` nothing is shown.
 
-A typed word is compared with each *distinct* word of the catalogue once, and the products pick
-their best words out of that row: a few hundred products cost a fraction of a millisecond.
+A typed word is compared with each *distinct* word of the catalogue once, and only the few that are
+alike are looked up in the products: a few hundred of them cost a fraction of a millisecond.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, chain, pairwise
+from math import sqrt
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +36,8 @@ NAME, ALIAS, CATEGORY, PART = 1.0, 0.95, 0.75, 0.95
 """How much a match counts by where the word stands; a part of a word counts a little less."""
 TYPO_FLOOR = 0.68
 """Words less alike than this are different words: "rolnd"~"roland" 0.91, "boss"~"bass" 0.75."""
+UNFINISHED = 0.9
+"""How much the beginning of a word counts that is like what was typed."""
 FUZZY_FROM = 3
 """Shorter typed words are prefixes, not misspellings."""
 _SURE = 0.88
@@ -41,33 +46,47 @@ _SURE = 0.88
 Floats = npt.NDArray[np.float32]
 
 
+class _Hit(NamedTuple):
+    """A typed word and a word of the vocabulary, by number, and how much they are alike, 0..1.
+
+    A pair may be there twice: the most counts. Pairs that are not there are not alike at all.
+    """
+
+    typed: int
+    word: int
+    alike: float
+
+
 class FuzzyIndex:
-    """Brute force over distinct words; right for up to a few thousand products."""
+    """Brute force over distinct words; right for up to a few hundred products."""
 
     def __init__(self, products: Sequence[Product]) -> None:
         self._products = list(products)
         self._remembered = lru_cache(REMEMBERED)(self._predict)
         entries = [_entry(product) for product in self._products]
         self._vocabulary = sorted({word.form for entry in entries for word, _ in entry})
-        self._lengths = np.array([len(form) for form in self._vocabulary], dtype=np.float32)
         # One text of all words: `str.find` walks it faster than any loop over words.
         self._text = "\n" + "\n".join(self._vocabulary) + "\n"
-        self._starts = np.cumsum([0, *(len(form) + 1 for form in self._vocabulary[:-1])]) + 1
-        self._cut: dict[int, list[str]] = {}
+        self._starts = list(accumulate((len(form) + 1 for form in self._vocabulary), initial=1))
+        self._cut: dict[int, tuple[list[str], list[tuple[int, int]]]] = {}
         self._shown = [[word.shown for word, _ in entry] for entry in entries]
         self._name_length = np.array(
             [sum(len(w.form) for w in words.named(p.name) if w.whole) or 1 for p in self._products],
             dtype=np.float32,
         )
         at = {form: n for n, form in enumerate(self._vocabulary)}
-        # Slot by product, not product by slot: numpy takes the maximum over rows far faster.
-        slots = max((len(entry) for entry in entries), default=0)
-        self._words = np.zeros((slots, len(entries)), dtype=np.intp)
-        self._weights = np.zeros((slots, len(entries)), dtype=np.float32)
-        for row, entry in enumerate(entries):
-            for slot, (word, weight) in enumerate(entry):
-                self._words[slot, row] = at[word.form]
-                self._weights[slot, row] = weight
+        self._slots = [
+            {at[word.form]: (slot, weight) for slot, (word, weight) in enumerate(entry)}
+            for entry in entries
+        ]
+        holders = sorted(
+            (word, row, weight)
+            for row, slots in enumerate(self._slots)
+            for word, (_, weight) in slots.items()
+        )
+        self._offsets = np.searchsorted([h[0] for h in holders], range(len(self._vocabulary) + 1))
+        self._owners = np.array([h[1] for h in holders], dtype=np.intp)
+        self._weights = np.array([h[2] for h in holders], dtype=np.float32)
         self._name_weights = np.where(self._weights > CATEGORY, self._weights, 0)
 
     def predict(self, text: str, limit: int = LIMIT) -> list[Match]:
@@ -78,8 +97,8 @@ class FuzzyIndex:
         typed = [word[:MAX_WORD] for word in words.typed(text)[-MAX_TYPED_WORDS:]]
         if not typed or not self._products:
             return ()
-        rows = self._rows(typed)
-        best = self._best(rows, self._weights)
+        hits = self._hits(typed)
+        best = self._best(hits, self._weights, len(typed))
         lengths = np.array([len(word) for word in typed], dtype=np.float32)
         sizes = np.minimum(lengths, 8)
         quality = sizes @ best / sizes.sum()
@@ -88,9 +107,11 @@ class FuzzyIndex:
         confidence = QUALITY * quality + COVERAGE * covered
         order = np.argsort(-confidence, kind="stable")[:limit]
         return tuple(
-            self._match(row, float(confidence[row]), rows)
-            for row in order.tolist()
-            if confidence[row] >= FLOOR
+            [
+                self._match(row, sure, hits)
+                for row, sure in zip(order.tolist(), confidence[order].tolist(), strict=True)
+                if sure >= FLOOR
+            ]
         )
 
     def identify(self, question: str) -> Match | None:
@@ -98,69 +119,106 @@ class FuzzyIndex:
         typed = [w[:MAX_WORD] for w in words.typed(question)[:MAX_QUESTION_WORDS] if len(w) > 1]
         if not typed or not self._products:
             return None
-        rows = self._rows(typed)
-        rows[rows < _SURE] = 0.0
-        best = self._best(rows, self._name_weights)
+        found = [hit for hit in self._hits(typed) if hit.alike >= _SURE]
+        best = self._best(found, self._name_weights, len(typed))
         owners = np.maximum(np.count_nonzero(best, axis=1), 1)
         score = np.log1p(len(self._products) / owners) @ best
         for row in np.argsort(-score, kind="stable")[:LIMIT].tolist():
             hits = [n for n in range(len(typed)) if best[n, row] > 0]
             if _names_something({typed[n] for n in hits}):
-                return self._match(row, float(best[hits, row].mean()), rows)
+                return self._match(row, float(best[hits, row].mean()), found)
         return None
 
-    def _best(self, rows: Floats, weights: Floats) -> Floats:
+    def _best(self, hits: Sequence[_Hit], weights: Floats, typed: int) -> Floats:
         """Return the best likeness of each typed word to any word of each product."""
-        best: Floats = (rows[:, self._words] * weights).max(axis=1)
+        words = np.array([hit.word for hit in hits], dtype=np.intp)
+        first = self._offsets[words]
+        times = self._offsets[words + 1] - first
+        # One entry for each product that holds the word, hit after hit.
+        entries = np.arange(times.sum()) + (first + times - times.cumsum()).repeat(times)
+        rows = np.array([hit.typed for hit in hits], dtype=np.intp).repeat(times)
+        alike = np.array([hit.alike for hit in hits], dtype=np.float32).repeat(times)
+        best = np.zeros((typed, len(self._products)), dtype=np.float32)
+        np.maximum.at(best, (rows, self._owners[entries]), alike * weights[entries])
         return best
 
-    def _rows(self, typed: list[str]) -> Floats:
-        """Return the likeness of each typed word to each word of the vocabulary, 0..1.
+    def _hits(self, typed: list[str]) -> list[_Hit]:
+        """Compare each typed word with each word of the vocabulary.
 
         Neighbours are also looked up as one word ("td 17" is td17), and both get what that finds.
         """
-        rows = process.cdist(typed, self._vocabulary, scorer=fuzz.ratio, dtype=np.float32)
+        sizes: dict[int, list[int]] = {}
         for n, word in enumerate(typed):
-            size = len(word)
-            if size < FUZZY_FROM:
-                rows[n] = 0
-                continue
-            cut = self._cut.get(size)
-            if cut is None:
-                cut = self._cut[size] = [form[:size] for form in self._vocabulary]
-            start = process.cdist([word], cut, scorer=fuzz.ratio, dtype=np.float32)[0]
-            np.maximum(rows[n], start * 0.9, out=rows[n])
-        rows /= 100
-        rows[rows < TYPO_FLOOR] = 0
+            if len(word) >= FUZZY_FROM:
+                sizes.setdefault(len(word), []).append(n)
+        whole = _compare(
+            typed, [*chain.from_iterable(sizes.values())], self._vocabulary, TYPO_FLOOR
+        )
+        found = [_Hit(*hit) for hit in whole]
+        for size, some in sizes.items():
+            beginnings, longer = self._beginnings(size)
+            for n, at, alike in _compare(typed, some, beginnings, TYPO_FLOOR / UNFINISHED):
+                found += [_Hit(n, word, alike * UNFINISHED) for word in range(*longer[at])]
         for n, word in enumerate(typed):
-            self._literal(word, rows[n : n + 1])
+            found += [_Hit(n, at, alike) for at, alike in self._literal(word)]
         for n, (left, right) in enumerate(pairwise(typed)):
-            self._literal(left + right, rows[n : n + 2])
-        return rows
+            for at, alike in self._literal(left + right):
+                found += (_Hit(n, at, alike), _Hit(n + 1, at, alike))
+        return found
 
-    def _literal(self, word: str, rows: Floats) -> None:
-        """Raise the likeness where the word stands in the vocabulary letter by letter."""
-        long_enough = len(word) >= FUZZY_FROM
-        sought = word if long_enough else f"\n{word}"
-        places = []
-        found = self._text.find(sought)
-        while found >= 0:
-            places.append(found + len(sought) - len(word))
-            found = self._text.find(sought, found + 1)
-        if not places:
-            return
-        at = np.searchsorted(self._starts, places, side="right") - 1
-        share = np.sqrt(len(word) / self._lengths[at])
-        begins = self._starts[at] == places
-        likeness = np.where(begins, 0.6 + 0.4 * share, 0.45 + 0.4 * share)
-        for row in rows:
-            np.maximum.at(row, at, likeness.astype(np.float32))
+    def _beginnings(self, size: int) -> tuple[list[str], list[tuple[int, int]]]:
+        """Return what longer words begin with, and for each from which to before which they are."""
+        if size not in self._cut:
+            found: dict[str, tuple[int, int]] = {}
+            for n, form in enumerate(self._vocabulary):
+                if len(form) > size:
+                    first, _ = found.get(form[:size], (n, n))
+                    found[form[:size]] = (first, n + 1)
+            self._cut[size] = ([*found], [*found.values()])
+        return self._cut[size]
 
-    def _match(self, row: int, confidence: float, rows: Floats) -> Match:
-        alike = rows[:, self._words[:, row]] * self._weights[:, row]
-        slots = sorted({int(a.argmax()) for a in alike if a.max() > 0})
-        shown = dict.fromkeys(self._shown[row][slot] for slot in slots)
+    def _literal(self, word: str) -> list[tuple[int, float]]:
+        """Return the words of the vocabulary in which a word stands letter by letter."""
+        lead = 0 if len(word) >= FUZZY_FROM else 1
+        sought = "\n" + word if lead else word
+        found = []
+        place = self._text.find(sought)
+        while place >= 0:
+            at = bisect_right(self._starts, place + lead) - 1
+            share = sqrt(len(word) / len(self._vocabulary[at]))
+            begins = self._starts[at] == place + lead
+            found.append((at, (0.6 if begins else 0.45) + 0.4 * share))
+            place = self._text.find(sought, place + 1)
+        return found
+
+    def _match(self, row: int, confidence: float, hits: Sequence[_Hit]) -> Match:
+        slots = self._slots[row]
+        best: dict[int, tuple[float, int]] = {}
+        for typed, word, alike in hits:
+            if word in slots:
+                slot, weight = slots[word]
+                best[typed] = max(best.get(typed, (0.0, 0)), (alike * weight, -slot))
+        recognised = sorted({-slot for _, slot in best.values()})
+        shown = dict.fromkeys(self._shown[row][slot] for slot in recognised)
         return Match(self._products[row], round(min(confidence, 1.0), 3), " ".join(shown))
+
+
+def _compare(
+    typed: Sequence[str], some: Sequence[int], forms: Sequence[str], floor: float
+) -> Iterable[tuple[int, int, float]]:
+    """Return which of some typed words are like which forms, by number, and how much, 0..1."""
+    if not some or not forms:
+        return ()
+    ratios = process.cdist(
+        [typed[n] for n in some],
+        forms,
+        scorer=fuzz.ratio,
+        score_cutoff=floor * 100,
+        dtype=np.float32,
+    )
+    rows, places = (ratios > 0).nonzero()
+    alike = (ratios[rows, places] / 100).tolist()
+    return zip([some[n] for n in rows.tolist()], places.tolist(), alike, strict=True)
 
 
 def _names_something(hits: set[str]) -> bool:

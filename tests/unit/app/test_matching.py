@@ -49,6 +49,7 @@ TYPED = {
     "a model in pieces": ("td 17 kvx", "Roland TD-17KVX Gen 2"),
     "the end of a model": ("17kvx", "Roland TD-17KVX Gen 2"),
     "a prefix": ("gra", "Moog Grandmother"),
+    "a prefix with a typo": ("garnd", "Moog Grandmother"),
     "a whole name before a part of one": ("moog mother", "Moog Mother-32"),
     "an alias": ("ns4", "Nord Stage 4 88-Keys"),
     "a category narrows a brand": ("roland headphones", "Roland RH-300 Headphones"),
