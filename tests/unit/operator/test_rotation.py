@@ -1,13 +1,13 @@
 """The exchange of the database's password: which step follows from what is seen."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.unit.operator.manifests.builders import hscjit
 
 from hscjit_operator import manifests, names
-from hscjit_operator.cluster.references import Known
+from hscjit_operator.cluster.references import Known, secret_facts
 from hscjit_operator.decisions import restore, rollout
 from hscjit_operator.decisions.rotation import Rotation, Seen, Write, decide
 from hscjit_operator.model import logins
@@ -22,7 +22,7 @@ from hscjit_operator.model.observed import (
     SecretFacts,
 )
 from hscjit_operator.model.pause import Pause
-from hscjit_operator.rotation import Scene, look
+from hscjit_operator.rotation import Rotator, Scene, look
 
 HERE, ELSEWHERE = digest_of("uid-of-the-claim"), digest_of("uid-of-another")
 DONE, RUNS = JobFacts("Complete", 1.0, ""), JobFacts("", None, "")
@@ -281,3 +281,65 @@ def test_each_login_password_and_volume_has_a_job_of_its_own() -> None:
     moved = {(CLAIM, VOLUME_NAME): replace(child, uid="another")}
     jobs = [job(ASKED, {}), job(MOVED, {}), job(SETTLED | {logins.NEXT: "x"}, {})]
     assert len({*jobs, job(ASKED, moved)}) == 4
+
+
+# --- what is written ----------------------------------------------------------------------------
+class Server:
+    """An API server that holds one Secret, and notes what is merged into it."""
+
+    def __init__(self, version: str) -> None:
+        values = {logins.PASSWORD: "present", logins.NEXT: ""}
+        self.body: dict[str, Any] = {
+            "metadata": {"uid": "uid", "resourceVersion": version},
+            "data": manifests.secret.data(values),
+        }
+        self.merged: list[dict[str, Any]] = []
+
+    async def get(self, *_: Any) -> dict[str, Any]:
+        return self.body
+
+    async def merge(self, _kind: Any, _space: str, _name: str, patch: Any, *, reason: str) -> Any:
+        assert reason == "rotate"
+        self.merged.append(patch)
+        return {**self.body, "data": {**self.body["data"], **patch["data"]}}
+
+
+class Ears:
+    """Hears what was learnt and told."""
+
+    def __init__(self) -> None:
+        self.learnt: list[Any] = []
+
+    def learn(self, _key: Any, body: Any) -> None:
+        self.learnt.append(body)
+
+
+@pytest.mark.parametrize("seen_version", ["7", "6"], ids=["as it was seen", "changed since"])
+async def test_the_secret_is_changed_only_as_it_was_seen(seen_version: str) -> None:
+    server, ears = Server("7"), Ears()
+    seen = replace(secret_facts(server.body), version=seen_version)
+    rotator = Rotator(cast("Any", server), cast("Any", ears), cast("Any", None))
+
+    turn = await rotator.step(scene({}, known=Known(seen)), seen)
+
+    # Either way the pass that follows at once goes by what the Secret says now.
+    assert turn.wrote
+    assert ears.learnt[0] is server.body
+    if seen_version == "6":
+        assert not server.merged
+        assert turn.secret == seen
+        return
+    (patch,) = server.merged
+    assert patch["metadata"] == {"uid": "uid", "resourceVersion": "7"}
+    assert list(patch["data"]) == [logins.NEXT]
+    assert turn.secret == secret_facts(ears.learnt[-1])
+    assert turn.secret.next_usable
+
+
+async def test_whoever_never_asked_costs_no_call() -> None:
+    silent = cast("Any", None)
+    facts = SecretFacts("uid", "7", "", True, (), SETTLED)
+
+    turn = await Rotator(silent, silent, silent).step(scene({}), facts)
+
+    assert (turn.secret, turn.rotation, turn.exchange, turn.wrote) == (facts, None, None, False)
