@@ -1,10 +1,13 @@
 """How fast and how well is a keystroke answered, beside searching all names one way or another?
 
-Small catalogues are timed beside exhaustive RapidFuzz; 100,000 products also beside thefuzz,
-tantivy (Rust, fuzzy terms) and Postgres with pg_trgm, each with the names as our index reads them.
-Postgres' time is its server's and wall time, so it flatters ours; the others are CPU time.
+A keystroke is timed as it comes, and as the fastest of some tries: that leaves out what neighbours
+on the same cores cost. Small catalogues are timed beside exhaustive RapidFuzz; 100,000 products
+also beside thefuzz, tantivy (Rust, fuzzy terms) and Postgres with pg_trgm, each with the names as
+our index reads them. Postgres' time is its server's and wall time, so it flatters ours; the others
+are CPU time.
 """
 
+import gc
 import json
 import tempfile
 import time
@@ -26,6 +29,7 @@ SMALL = (300,)
 LARGE = (3_000, 30_000, 100_000)
 QUERIES = 1_000
 TEN = 10
+TRIES = 5
 TURNS = count()
 Search = Callable[[str], object]
 
@@ -71,11 +75,19 @@ def _large(size: int, path: Path) -> list[bool]:
         _figure(f"mapped into memory, {size} products", "MB", grown / 1e6, max(60 * million, 10)),
     ]
     index.predict("warm")
-    first = sorted(_cpu_ms(index, q.text) for q in asked)
+    # An API process holds no product it was not asked for: no collection walks them there.
+    gc.freeze()
+    tries = [[_cpu_ms(index, q.text) for q in asked]]
     again = sorted(_cpu_ms(index, q.text) for q in asked)
+    for turn in range(1, TRIES):  # with blanks behind, nothing is remembered
+        tries.append([_cpu_ms(index, q.text + " " * turn) for q in asked])
+    first, fastest = sorted(tries[0]), sorted(map(min, *tries))
+    p99 = QUERIES * 99 // 100
     met += [
         _figure(f"keystroke p50, {size} products", "cpu_ms", first[QUERIES // 2], 0.5),
-        _figure(f"keystroke p99, {size} products", "cpu_ms", first[QUERIES * 99 // 100], 1.0),
+        _figure(f"keystroke p99, {size} products", "cpu_ms", first[p99], 1.0),
+        _figure(f"the same p50, best of {TRIES}", "cpu_ms", fastest[QUERIES // 2], 0.5),
+        _figure(f"the same p99, best of {TRIES}", "cpu_ms", fastest[p99], 1.0),
         _figure(f"typed before p50, {size} products", "cpu_ms", again[QUERIES // 2], 0.01),
     ]
     if size == max(LARGE):

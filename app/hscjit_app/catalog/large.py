@@ -68,12 +68,12 @@ def encode(products: Sequence[Product]) -> dict[str, npt.NDArray[np.generic]]:
         for alias in p.aliases
     ]
     other = words.normal_lines([text for _, text in aliases])
-    named = [(len(form), row, form, False) for row, form in enumerate(full) if form]
-    named += [
-        (len(form), row, form, True) for (row, _), form in zip(aliases, other, strict=True) if form
-    ]
-    named.sort()
-    names = [name for _, _, name, _ in named]
+    forms = [*full, *other]
+    rows = np.array([*range(len(full)), *(row for row, _ in aliases)], dtype=np.int32)
+    lengths = np.fromiter(map(len, forms), np.int32, len(forms))
+    order = np.lexsort((rows, lengths))
+    order = order[lengths[order] > 0]
+    names = [forms[n] for n in order.tolist()]
     sizes = {name: len("".join(words.typed(name))) for name in brands}
     letters = [
         len(form) - form.count(" ") - (0 if h else sizes[p.brand.name])
@@ -89,8 +89,8 @@ def encode(products: Sequence[Product]) -> dict[str, npt.NDArray[np.generic]]:
         "name_offsets": records.offsets(parts),
         "categories": np.array([categories[p.category] for p in products], dtype=np.int32),
         "category_names": np.frombuffer(json.dumps(list(categories)).encode(), dtype=np.uint8),
-        "name_products": np.array([row for _, row, _, _ in named], dtype=np.int32),
-        "name_aliases": np.array([alias for _, _, _, alias in named], dtype=np.bool_),
+        "name_products": rows[order],
+        "name_aliases": order >= len(full),
         "letters": np.array(letters, dtype=np.int32),
     }
 

@@ -34,13 +34,11 @@ _NOBODY = np.zeros(0, dtype=np.int32)
 
 def build(names: Sequence[str]) -> tuple[list[str], dict[str, npt.NDArray[np.generic]]]:
     """Return all words, sorted, and the arrays for names ordered by length, words parted by " "."""
-    split = [name.split(" ") for name in names]
-    sizes = np.fromiter(map(len, split), np.int64, len(names))
-    vocabulary = sorted(set(chain.from_iterable(split)))
+    split = " ".join(names).split(" ") if names else []
+    sizes = np.fromiter((name.count(" ") + 1 for name in names), np.int64, len(names))
+    vocabulary = sorted(set(split))
     number = dict(zip(vocabulary, range(len(vocabulary)), strict=True))
-    words = np.fromiter(
-        map(number.__getitem__, chain.from_iterable(split)), np.int64, int(sizes.sum())
-    )
+    words = np.fromiter(map(number.__getitem__, split), np.int64, len(split))
     held = np.sort(words << 32 | np.repeat(np.arange(len(names)), sizes))
     held = held[np.append(held[1:] != held[:-1], True)] if len(held) else held
     counts = np.bincount(held >> 32, minlength=len(vocabulary))

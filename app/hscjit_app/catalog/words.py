@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 _GROUP = re.compile(r"[^\W_]+(?:[-/.'\u2019&+][^\W_]+)*")
 _PART = re.compile(r"[^\W_]+")
-_JOINER = re.compile(r"(?<=[^\W_])[-/.'\u2019&+](?=[^\W_])")
-_GAP = re.compile(r"(?:(?!\n)[\W_])+")
+# Of whole catalogues: each begins with a set of letters, which `re` looks for fastest.
+_JOINER = re.compile(r"[-/.'\u2019&+](?<=[^\W_].)(?=[^\W_])")
+_GAP = re.compile(r"[^\w\n ]+")
+_BLANKS = re.compile(r"  +")
 _RUN = re.compile(r"\d+|[^\W\d_]+")
 # Marks that tell kana apart are letters to their readers, unlike accents, points and vowel signs.
 _KANA_MARKS = "\u3099\u309a"
@@ -48,9 +50,9 @@ def typed(text: str) -> list[str]:
 
 def normal_lines(texts: Sequence[str]) -> list[str]:
     """Return `" ".join(typed(text))` for many texts, several times faster than one by one."""
-    folded = "\n".join([fold(text).replace("\n", " ") for text in texts])
-    lines = _GAP.sub(" ", _JOINER.sub("", folded)).split("\n") if texts else []
-    return [line.strip(" ") for line in lines]
+    folded = "\n".join([fold(text).replace("\n", " ") for text in texts]).replace("_", " ")
+    parted = _BLANKS.sub(" ", _GAP.sub(" ", _JOINER.sub("", folded)))
+    return [line.strip(" ") for line in parted.split("\n")] if texts else []
 
 
 def named(text: str) -> list[Word]:
