@@ -248,6 +248,7 @@ class Reconciler:
                 ),
                 secrets=known.secrets(turn.secret),
                 places=known.around.places,
+                backups_kept=sight.keeps_backups(app, run.observed),
                 operator_namespace=self._settings.namespace,
                 prometheus=self._settings.prometheus,
                 served=self._discovery.served,

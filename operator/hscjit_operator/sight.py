@@ -68,6 +68,13 @@ def autoscaler(observed: Observed, name: str) -> bool:
     return child is not None and isinstance(child.facts, AutoscalerFacts) and not child.deleting
 
 
+def keeps_backups(app: HSCJit, observed: Observed) -> bool:
+    """Tell whether backups were made, are there, and are this HSCJit's, while none are made."""
+    claim = observed.get(("PersistentVolumeClaim", names.child(app.name, names.BACKUP)))
+    ours = claim is not None and claim.owner_uid == app.uid and not claim.deleting
+    return ours and not app.backup.enabled
+
+
 def job(observed: Observed, name: str) -> JobFacts | None:
     """Return a Job by its name, None when there is none."""
     child = observed.get(("Job", name))

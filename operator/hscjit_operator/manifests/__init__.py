@@ -40,7 +40,7 @@ def desired(app: HSCJit, inputs: Inputs) -> list[Manifest]:
         config.config(app, inputs),
         redis.config(app),
         *services.services(app),
-        storage.backup_claim(app),
+        storage.backup_claim(app, inputs),
         postgres.stateful_set(app, inputs),
         *redis.stateful_sets(app, inputs),
         migration.migration(app, inputs),

@@ -2,6 +2,7 @@
 
 from hscjit_operator import names
 from hscjit_operator.manifests.meta import Manifest, kept_metadata
+from hscjit_operator.model.inputs import Inputs
 from hscjit_operator.model.spec import HSCJit
 
 DATA = "data"
@@ -33,9 +34,12 @@ def data_claim_policy(app: HSCJit) -> Manifest:
     return {"whenDeleted": app.deletion_policy, "whenScaled": "Retain"}
 
 
-def backup_claim(app: HSCJit) -> Manifest | None:
-    """Return the claim for backups; it binds when the first backup runs."""
-    if not app.backup.enabled:
+def backup_claim(app: HSCJit, inputs: Inputs) -> Manifest | None:
+    """Return the claim for backups; it binds when the first backup runs.
+
+    Switched off, no more backups are made; those that are there stay, with whom the policy says.
+    """
+    if not (app.backup.enabled or inputs.backups_kept):
         return None
     wanted = app.backup.destination.persistent_volume_claim
     return {

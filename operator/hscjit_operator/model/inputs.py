@@ -83,3 +83,6 @@ class Inputs:
 
     prometheus: bool = False
     """The release's own Prometheus runs there too: it may scrape as well."""
+
+    backups_kept: bool = False
+    """No backups are made any more, and the claim with those that were is there, and ours."""

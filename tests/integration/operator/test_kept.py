@@ -157,6 +157,22 @@ async def test_under_delete_the_secret_and_the_backups_go_with_their_owner(world
         await world.start()
         await world.until(lambda: owned(yes=False))
 
+        # Backups that were made go or stay with it, too, when no more are made.
+        await world.change({"deletionPolicy": "Delete", "backup": {"enabled": False}})
+        await world.start()
+        await world.until(owned)
+        await world.change({"deletionPolicy": "Retain"})
+        await world.start()
+        await world.until(lambda: owned(yes=False))
+
+    # Whoever does not want them deletes the claim, and it stays away.
+    async with operator(world) as calls:
+        await world.start()
+        await world.delete("PersistentVolumeClaim", f"{world.name}-backup")
+        await world.calm()
+        assert await world.get("PersistentVolumeClaim", "backup") is None
+        assert ("PATCH", "PersistentVolumeClaim") not in calls.writes
+
 
 async def test_a_strangers_secret_is_left_alone(world: World):
     stranger = {"metadata": {"name": "support-secret"}, "data": {"theirs": "eWVz"}}

@@ -151,6 +151,28 @@ OWNER = {
     "controller": True,
     "blockOwnerDeletion": True,
 }
+# Are backups made, were some made before, whose are they → is the claim wanted, and with an owner?
+BACKUPS_KEPT = {
+    "made": (True, False, "Retain", (True, False)),
+    "made, and to go": (True, False, "Delete", (True, True)),
+    "never made": (False, False, "Retain", (False, False)),
+    "made no more": (False, True, "Retain", (True, False)),
+    "made no more, and to go": (False, True, "Delete", (True, True)),
+}
+
+
+@pytest.mark.parametrize(
+    ("enabled", "kept", "policy", "expected"), BACKUPS_KEPT.values(), ids=BACKUPS_KEPT
+)
+def test_backups_that_are_there_follow_the_policy_though_no_more_are_made(
+    enabled, kept, policy, expected
+):
+    found = children({"backup": {"enabled": enabled}, "deletionPolicy": policy}, backups_kept=kept)
+    claims = [child["metadata"] for child in found if child["kind"] == "PersistentVolumeClaim"]
+
+    assert (bool(claims), any("ownerReferences" in c for c in claims)) == expected
+
+
 KEPT = ["PersistentVolumeClaim/support-backup"]
 
 
