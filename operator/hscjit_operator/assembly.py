@@ -23,6 +23,7 @@ from hscjit_operator.cluster.kinds import HSCJIT
 from hscjit_operator.cluster.lease import CALL_S, Lease, identity
 from hscjit_operator.cluster.observe import Apps, Children
 from hscjit_operator.cluster.references import References
+from hscjit_operator.cluster.rights import Rights
 from hscjit_operator.cluster.watches import Watches
 from hscjit_operator.duty import HEARTBEAT, Duty
 from hscjit_operator.names import Key
@@ -72,17 +73,22 @@ class Operator:
         self.watches = Watches(
             self.apps, self.children, settings.watch_namespaces, clock, self._rights_changed
         )
-        events = Events(self.api, clock, _now)
+        rights = Rights(self.api, self._rights_changed, period_s=settings.resync_s)
+        events = Events(self.api, clock, _now, rights.note)
         self.discovery = Discovery(
             self.api,
             self.children,
             settings.watch_namespaces,
             changed=self._kinds_changed,
             period_s=settings.discovery_s,
+            failed=rights.note,
         )
-        references = References(self.api, self._news, period_s=settings.poll_s, clock=clock)
+        references = References(
+            self.api, self._news, period_s=settings.poll_s, clock=clock, failed=rights.note
+        )
         front_door = FrontDoor(self._news, period_s=settings.front_door_s, clock=clock)
-        pilot = Pilot(ClusterActuator(self.api, self.apps, self.children, events), self._news)
+        hands = ClusterActuator(self.api, self.apps, self.children, events, rights.note)
+        pilot = Pilot(hands, self._news)
         self.reconciler = Reconciler(
             api=self.api,
             apps=self.apps,
@@ -92,6 +98,7 @@ class Operator:
             front_door=front_door,
             events=events,
             pilot=pilot,
+            rights=rights,
             blind=self.watches.blind,
             settings=settings,
             clock=clock,
@@ -119,6 +126,7 @@ class Operator:
             self.discovery.run,
             front_door.run,
             pilot.run,
+            rights.run,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -177,6 +185,7 @@ class Operator:
             refused=lambda: self.lease.refused,
             dead_watches=self.watches.dead,
             missing_watches=self.watches.missing,
+            refused_watches=self.watches.refused,
             standing=Standing(self.apps),
             targets=lambda: targets(self.children),
         )

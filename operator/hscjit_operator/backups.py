@@ -4,7 +4,7 @@ A pod's last word lists every complete backup on the claim, so the index is writ
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,9 +29,10 @@ log = structlog.stdlib.get_logger(__name__)
 class Backups:
     """Reads what backup pods said, and keeps the index of backups in a ConfigMap."""
 
-    def __init__(self, applier: Applier) -> None:
-        """Write the index through `applier`."""
+    def __init__(self, applier: Applier, failed: Callable[[ApiError], None]) -> None:
+        """Write the index through `applier`; `failed` is told when that was refused."""
         self._applier = applier
+        self._failed = failed
 
     async def tell(self, app: HSCJit, body: Mapping[str, Any], observed: Observed) -> Told:
         """Return what there is to say of the backups, after bringing the index up to date."""
@@ -65,6 +66,8 @@ class Backups:
         except (ApiError, NameConflict, Leaving) as error:
             # The status still names the newest backup; the next pass tries again.
             log.warning("Could not write backup index", hscjit=app.name, error=str(error))
+            if isinstance(error, ApiError):
+                self._failed(error)
 
 
 def _newest(observed: Observed) -> Mapping[str, Any] | None:

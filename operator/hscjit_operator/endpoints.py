@@ -33,6 +33,8 @@ class Vitals:
     """Kinds whose watch ended for good: only a new process watches them again."""
     missing_watches: Callable[[], list[str]]
     """Kinds that are not watched at the moment."""
+    refused_watches: Callable[[], list[str]]
+    """What of it may not be watched: verb, kind and the API server's words."""
     standing: Collector
     """How the HSCJits stand."""
     targets: Callable[[], list[dict[str, Any]]]
@@ -53,7 +55,8 @@ def application(vitals: Vitals) -> web.Application:
         # Who stands by is ready, too: a rollout goes on, and the other may go.
         missing = vitals.missing_watches()
         if missing:
-            return _no(f"Not watching: {', '.join(missing)}")
+            why = "".join(f"; {said}" for said in vitals.refused_watches())
+            return _no(f"Not watching: {', '.join(missing)}{why}")
         silent = vitals.clock() - vitals.answered()
         if silent > ANSWERS_WITHIN_S:
             return _no(f"No answer from the API server for {silent:.0f} s")

@@ -23,6 +23,7 @@ from hscjit_operator.cluster.events import Events
 from hscjit_operator.cluster.front_door import FrontDoor
 from hscjit_operator.cluster.observe import Apps, Children
 from hscjit_operator.cluster.references import Known, References, Wanted
+from hscjit_operator.cluster.rights import Rights
 from hscjit_operator.decisions import outside
 from hscjit_operator.decisions.plan import Release
 from hscjit_operator.decisions.readiness import Gravity, Problem
@@ -88,6 +89,7 @@ class Reconciler:
         front_door: FrontDoor,
         events: Events,
         pilot: Pilot,
+        rights: Rights,
         blind: Callable[[str], Sequence[str]],
         settings: Settings,
         clock: Callable[[], float],
@@ -114,7 +116,8 @@ class Reconciler:
         self._keeper = Keeper(api, self._applier, references)
         self._rotator = Rotator(api, references, events)
         self._upkeep = Upkeep(self._applier, events)
-        self._backups = Backups(self._applier)
+        self._rights = rights
+        self._backups = Backups(self._applier, rights.note)
         self._plans = Plans(settings)
         self._scribe = Scribe(api, apps, events)
         self._recalls: dict[Key, _Recall] = {}
@@ -221,6 +224,7 @@ class Reconciler:
         self._brief(run)
         flown = self._pilot.report(key)
 
+        served = self._discovery.served(app.namespace)
         # 4: Bring the children to it.
         inputs: Inputs | None = None
         if version not in TEMPLATE_VERSIONS:
@@ -251,15 +255,14 @@ class Reconciler:
                 backups_kept=sight.keeps_backups(app, run.observed),
                 operator_namespace=self._settings.namespace,
                 prometheus=self._settings.prometheus,
-                served=self._discovery.served,
+                served=served,
             )
             await self._tend(run, inputs)
         # 5: Say what came of it.
-        run.problems += outside.unserved(app, self._discovery.served)
+        run.problems += outside.problems(app, served, self._rights.lacking(app.namespace))
         await cleanups.tell(self._events, run.body, run.observed, now)
-        waits = "rollouts are paused" if held.holds("rollout") else ""
-        waits = "a restore is under way" if run.restoring else waits
-        plan = self._plans.tell(app, run.status, used, course, inputs, held=waits, now=now)
+        waiting = _held(held, restoring=run.restoring)
+        plan = self._plans.tell(app, run.status, used, course, inputs, held=waiting, now=now)
         said = report.compose(
             replace(
                 seen,
@@ -275,7 +278,7 @@ class Reconciler:
                 problems=tuple(run.problems),
                 pilot=self._pilot.report(key),
                 backup=await self._backups.tell(app, run.body, run.observed),
-                endpoint=outside.endpoint(app, self._discovery.served),
+                endpoint=outside.endpoint(app, served),
             )
         ).as_dict()
         wrote = await self._scribe.write(key, recall.uid, said)
@@ -363,6 +366,13 @@ class Reconciler:
         if run.acted:
             # What has begun, such as a rollout, and what the autopilot says to it: one write.
             self._brief(run)
+
+
+def _held(held: pause.Pause, *, restoring: bool) -> str:
+    """Return what a plan waits for before any window, empty if for nothing."""
+    if restoring:
+        return "a restore is under way"
+    return "rollouts are paused" if held.holds("rollout") else ""
 
 
 def _next_look(run: _Pass, *due: datetime | None) -> float | None:

@@ -10,6 +10,7 @@ from hscjit_operator.cluster import kinds
 from hscjit_operator.cluster.client import CONFLICT, GONE, Api, ApiError
 from hscjit_operator.cluster.events import Events
 from hscjit_operator.cluster.observe import Apps
+from hscjit_operator.cluster.rights import lacks
 from hscjit_operator.model import owned
 from hscjit_operator.names import Key
 
@@ -63,6 +64,9 @@ class Scribe:
             if error.code in (GONE, CONFLICT):
                 return False  # it was deleted meanwhile, and perhaps made again
             log.warning("Could not write status", error=str(error))
+            if error.right:  # there is no other place left to say it
+                note = lacks(error.verb, f"{kinds.HSCJIT.kind} {key.name}", error.right)
+                await self._events.post(stored.read(), "Warning", "Forbidden", note)
             return None
         self._written[key] = _digests(said, body.get("status"))
         self._apps.take(body)

@@ -16,6 +16,7 @@ from hscjit_operator.cluster import kinds
 from hscjit_operator.cluster.apply import Applier, Leaving, LeftBehind, NameConflict
 from hscjit_operator.cluster.client import FORBIDDEN, GONE, INVALID, ApiError
 from hscjit_operator.cluster.events import Events
+from hscjit_operator.cluster.rights import lacks
 from hscjit_operator.decisions import drift
 from hscjit_operator.decisions.drift import Change, Name, Why
 from hscjit_operator.decisions.readiness import Gravity, Problem
@@ -298,7 +299,11 @@ def problem_of(error: ApiError, name: Name, app: HSCJit | None = None) -> Proble
     if error.code in INVALID:
         return Problem(Gravity.SPEC, "Refused", _refused(error, name, app), retry=True)
     if error.code == FORBIDDEN:
-        said = f"{error.verb} {kind} {child} is forbidden: {error.message}"
+        said = (
+            lacks(error.verb, f"{kind} {child}", error.right)
+            if error.right
+            else f"{error.verb} {kind} {child} is forbidden: {error.message}"
+        )
         return Problem(Gravity.FAULT, "Forbidden", said, retry=True)
     said = f"{error.verb} {kind} {child}: {error.reason}"
     return Problem(Gravity.FAULT, "Failing", said, retry=True)

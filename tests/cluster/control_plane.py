@@ -25,6 +25,8 @@ _START_TIMEOUT_S = 60
 _ADMIN_TOKEN = "admin"  # noqa: S105 a server of one test run, on the loopback interface
 _QUIET_ADMISSION = "ServiceAccount"
 """The one admission plugin that needs a controller: it waits for each namespace's account."""
+_STRICT_ADMISSION = "OwnerReferencesPermissionEnforcement"
+"""What some clusters have: who makes children that hold up their owner has to have a right to."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ def _api_command(api: Path, folder: Path, etcd_port: int, port: int) -> list[str
         f"--token-auth-file={folder / 'tokens.csv'}",
         "--authorization-mode=RBAC",
         f"--disable-admission-plugins={_QUIET_ADMISSION}",
+        f"--enable-admission-plugins={_STRICT_ADMISSION}",
         "--endpoint-reconciler-type=none",
         "--enable-priority-and-fairness=false",
     ]

@@ -1,6 +1,7 @@
 """What may the autopilot do to the cluster? Its few verbs, each guarded by the object's UID."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import structlog
@@ -23,8 +24,17 @@ _LEDGER = "ledger.json"
 class ClusterActuator:
     """Implements `model.autopilot.Actuator` on the API server."""
 
-    def __init__(self, api: Api, apps: Apps, children: Children, events: Events) -> None:
-        """Act through `api` on behalf of the resources in `apps`."""
+    def __init__(
+        self,
+        api: Api,
+        apps: Apps,
+        children: Children,
+        events: Events,
+        failed: Callable[[ApiError], None] = lambda _error: None,
+    ) -> None:
+        """Act through `api` on behalf of the resources in `apps`; `failed` is told of each act that
+        was refused."""
+        self._failed = failed
         self._api = api
         self._apps = apps
         self._children = children
@@ -42,23 +52,35 @@ class ClusterActuator:
                 case code if code in (GONE, CONFLICT):
                     return Eviction.GONE
                 case _:
+                    self._failed(error)
                     return Eviction.FAILED
         return Eviction.DONE
 
     async def tail_logs(self, key: Key, pod: PodRef, lines: int) -> str:
         """Return the last lines of the main container's log."""
-        return await self._api.logs(key.namespace, pod.name, lines=lines)
+        with self._telling():
+            return await self._api.logs(key.namespace, pod.name, lines=lines)
 
     async def scale_api(self, key: Key, replicas: int) -> None:
         """Raise the API Deployment at once, not at the HPA's next look."""
         name = names.child(key.name, names.API)
-        await self._api.scale(kinds.DEPLOYMENT, key.namespace, name, replicas)
+        with self._telling():
+            await self._api.scale(kinds.DEPLOYMENT, key.namespace, name, replicas)
 
     async def mark_costs(self, key: Key, costs: Mapping[str, int]) -> None:
         """Tell the ReplicaSet which pods to give up first: those with the lowest cost."""
         for pod, cost in costs.items():
             patch = {"metadata": {"annotations": {_DELETION_COST: str(cost)}}}
-            await self._api.merge(kinds.POD, key.namespace, pod, patch, reason="deletion-cost")
+            with self._telling():
+                await self._api.merge(kinds.POD, key.namespace, pod, patch, reason="deletion-cost")
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except ApiError as error:
+            self._failed(error)
+            raise
 
     async def event(self, key: Key, kind: str, reason: str, message: str) -> None:
         """Post one Event on the HSCJit; kind is Normal or Warning."""
@@ -73,7 +95,8 @@ class ClusterActuator:
         """Return the text of the ledger, None when there is none, as the watch says."""
         if (kinds.CONFIG_MAP.kind, _ledger_name(key)) not in self._children.of(key):
             return None
-        found = await self._api.get(kinds.CONFIG_MAP, key.namespace, _ledger_name(key))
+        with self._telling():
+            found = await self._api.get(kinds.CONFIG_MAP, key.namespace, _ledger_name(key))
         return None if found is None else (found.get("data") or {}).get(_LEDGER)
 
     async def write_ledger(self, key: Key, text: str) -> None:
@@ -83,7 +106,8 @@ class ClusterActuator:
             manifest = record(stored.read(), names.LEDGER, {_LEDGER: text})
             known = self._children.of(key).get((kinds.CONFIG_MAP.kind, _ledger_name(key)))
             try:
-                await self._applier.apply(manifest, known, stored.uid, reason="ledger")
+                with self._telling():
+                    await self._applier.apply(manifest, known, stored.uid, reason="ledger")
             except (NameConflict, Leaving) as conflict:
                 log.warning("Could not write ledger", hscjit=key.name, error=str(conflict))
 

@@ -105,8 +105,7 @@ class Applier:
         the field out: the Service keeps its address, and the field is nobody's, as on one that the
         server chose.
         """
-        metadata = {**manifest["metadata"], "resourceVersion": _NEVER_A_VERSION}
-        new = {**manifest, "metadata": metadata}
+        new = _new(manifest)
         try:
             if address is not None:
                 body = await self._made_at(address, kind, new)
@@ -130,8 +129,11 @@ class Applier:
             raise
 
     async def try_out(self, manifest: Manifest, known: Child | None, uid: str) -> None:
-        """Ask the server what it would say; nothing is changed. Raises what `apply` would."""
-        guarded = _guarded(manifest, known, uid)
+        """Ask the server what it would say; nothing is changed. Raises what `apply` would.
+
+        What a stranger in the way says to the manifest is no answer: that is an ApiError 409.
+        """
+        guarded = _guarded(manifest, known, uid) if known is not None else _new(manifest)
         await self._api.apply(kinds.of(manifest), guarded, reason="try", dry_run=True)
 
     async def _look(self, kind: kinds.Kind, manifest: Manifest) -> Child | None:
@@ -198,6 +200,12 @@ def is_ours(child: Child, uid: str) -> bool:
     The controlling owner decides; without one (Retain, or somebody took it off) the label does.
     """
     return uid == (child.controller_uid or child.owner_uid)
+
+
+def _new(manifest: Manifest) -> Manifest:
+    """Return a manifest that can only make its object, and is refused where there is one."""
+    metadata = {**manifest["metadata"], "resourceVersion": _NEVER_A_VERSION}
+    return {**manifest, "metadata": metadata}
 
 
 def _guarded(manifest: Manifest, known: Child | None, uid: str, *, adopt: bool = False) -> Manifest:

@@ -6,8 +6,9 @@ The typed classes of that client are never loaded: they cost 32 MB and most of a
 import asyncio
 import json
 import random
+import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -36,6 +37,8 @@ UNREACHED: Final = 0
 """Stands for a status code where no answer came."""
 
 _BODY_CUT: Final = 256
+_LACKING: Final = re.compile(r'cannot (\S+) resource "([^"]*)" in API group "([^"]*)"')
+"""What every authorizer's refusal says, in the API server's own words."""
 _READS_IN_FLIGHT: Final = 8
 _RETRIES: Final = 3
 _PAGE: Final = 100
@@ -66,6 +69,7 @@ class ApiError(Exception):
         causes: tuple[tuple[str, str], ...] = (),
     ) -> None:
         """Keep what a condition, a log line and a decision need."""
+        self.request = request
         self.verb = request.method
         self.path = request.path
         self.kind = request.kind.kind
@@ -73,10 +77,21 @@ class ApiError(Exception):
         self.reason = reason
         """CamelCase as the API server gives it: NotFound, Invalid, Forbidden…; Unreachable where no
         answer came, NotLeading where nothing was sent."""
+        self.right = _right(message) if code == FORBIDDEN else ""
+        """What a role would have to grant, such as `create pods/eviction`; empty where no role is
+        to blame, as with a quota."""
         self.message = message[:_BODY_CUT]
         self.causes = causes
         """For Invalid: path of each field at fault, and what is wrong with it."""
         super().__init__(f"{self.verb} {self.path}: {code} {reason}: {self.message}")
+
+
+def _right(message: str) -> str:
+    found = _LACKING.search(message)
+    if found is None:
+        return ""
+    verb, resource, group = found.groups()
+    return f"{verb} {resource} ({group})" if group else f"{verb} {resource}"
 
 
 class Api:
@@ -247,6 +262,19 @@ class Api:
             if not more:
                 return
             query = {**query, "continue": more}
+
+    async def rehearse(self, refusal: ApiError) -> bool:
+        """Tell whether what was forbidden is allowed by now: asked again, without any effect."""
+        request = refusal.request
+        if request.method != "GET":
+            request = replace(request, query={**request.query, "dryRun": "All"})
+        try:
+            await self._pass(request)
+        except _Throttled:
+            return False
+        except ApiError as error:
+            return error.code not in (FORBIDDEN, UNREACHED)
+        return True
 
     async def _write(self, request: _Request, reason: str, retries: int = _RETRIES) -> Body:
         async with self._writes:

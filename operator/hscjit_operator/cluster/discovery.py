@@ -34,20 +34,22 @@ class Discovery:
         *,
         changed: Callable[[], None],
         period_s: float,
+        failed: Callable[[ApiError], None] = lambda _error: None,
     ) -> None:
         """Tell `children` what is there in `namespaces` (none: in all); call `changed` when kinds
-        came or went."""
+        came or went, and `failed` with why one may not be listed."""
+        self._failed = failed
         self._api = api
         self._children = children
         self._scopes: tuple[str | None, ...] = namespaces or (None,)
         self._changed = changed
         self._period_s = period_s
-        self._served: frozenset[str] = frozenset()
+        self._served: dict[str | None, frozenset[str]] = dict.fromkeys(self._scopes, frozenset())
 
-    @property
-    def served(self) -> frozenset[str]:
-        """Return the optional kinds that are served, as far as anybody has asked."""
-        return self._served
+    def served(self, namespace: str) -> frozenset[str]:
+        """Return the optional kinds that are ours to make there, as far as anybody has asked."""
+        none: frozenset[str] = frozenset()
+        return self._served.get(namespace, self._served.get(None, none))
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
@@ -65,32 +67,35 @@ class Discovery:
         known = {group: await self._api.resources(*group) for group in groups}
         found = [k for k in kinds.OPTIONAL if k.plural in known[k.group, k.version]]
         before = self._served
-        gone = before - {kind.kind for kind in found}
+        gone = frozenset().union(*before.values()) - {kind.kind for kind in found}
         # First, so that no pass tries to make again what is gone with its kind.
-        self._served = before - gone
+        self._served = {scope: served - gone for scope, served in before.items()}
         for kind in sorted(gone):
             self._forget(kind)
-        listed = [kind.kind for kind in found if await self._list(kind)]
+        listed = {
+            scope: frozenset([kind.kind for kind in found if await self._list(kind, scope)])
+            for scope in self._scopes
+        }
         # Last, so that no pass makes what only was not listed yet.
-        self._served = frozenset(listed)
-        if self._served != before:
-            log.info("Optional kinds", served=sorted(self._served))
+        self._served = listed
+        if listed != before:
+            log.info("Optional kinds", served=sorted(frozenset().union(*listed.values())))
             self._changed()
 
-    async def _list(self, kind: Kind) -> bool:
+    async def _list(self, kind: Kind, scope: str | None) -> bool:
         """Take over what is there; False where we may not look: then the kind is not for us."""
-        for scope in self._scopes:
-            self._children.listing_began(kind.kind, scope)
-            try:
-                async for body in self._api.pages(kind, scope, _SELECTOR):
-                    self._children.see(body)
-            except ApiError as error:
-                self._children.listing_broken(kind.kind, scope)
-                if error.code != FORBIDDEN:
-                    raise
-                log.warning("Could not list optional kind", kind=kind.kind, error=str(error))
-                return False
-            self._children.listing_ended(kind.kind, scope)
+        self._children.listing_began(kind.kind, scope)
+        try:
+            async for body in self._api.pages(kind, scope, _SELECTOR):
+                self._children.see(body)
+        except ApiError as error:
+            self._children.listing_broken(kind.kind, scope)
+            if error.code != FORBIDDEN:
+                raise
+            log.warning("Could not list optional kind", kind=kind.kind, error=str(error))
+            self._failed(error)
+            return False
+        self._children.listing_ended(kind.kind, scope)
         return True
 
     def _forget(self, kind: str) -> None:

@@ -25,11 +25,21 @@ Kind = Literal["Normal", "Warning"]
 class Events:
     """Posts Events on HSCJits; one that cannot be posted is only logged."""
 
-    def __init__(self, api: Api, clock: Callable[[], float], now: Callable[[], datetime]) -> None:
-        """`clock` is monotonic seconds, `now` the time of day with its zone."""
+    def __init__(
+        self,
+        api: Api,
+        clock: Callable[[], float],
+        now: Callable[[], datetime],
+        failed: Callable[[ApiError], None] = lambda _error: None,
+    ) -> None:
+        """`clock` is monotonic seconds, `now` the time of day with its zone.
+
+        `failed` is told of each Event that could not be posted.
+        """
         self._api = api
         self._clock = clock
         self._now = now
+        self._failed = failed
         self._posted: OrderedDict[tuple[str, str, str], float] = OrderedDict()
 
     async def post(self, body: Mapping[str, Any], kind: Kind, reason: str, note: str) -> None:
@@ -71,3 +81,4 @@ class Events:
             await self._api.create(kinds.EVENT, metadata["namespace"], event)
         except ApiError as error:
             log.warning("Could not post Event", reason=reason, error=str(error))
+            self._failed(error)

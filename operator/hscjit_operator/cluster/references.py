@@ -88,8 +88,11 @@ class References:
         *,
         period_s: float,
         clock: Callable[[], float],
+        failed: Callable[[ApiError], None] = lambda _error: None,
     ) -> None:
-        """Read through `api`; call `changed` with the owner when a poll brought news."""
+        """Read through `api`; call `changed` with the owner when a poll brought news, and `failed`
+        with what kept one from it."""
+        self._failed = failed
         self._api = api
         self._changed = changed
         self._period_s = period_s
@@ -134,6 +137,7 @@ class References:
             # What was known stays true until we know better; the next round asks again.
             entry.due = self._clock() + self._period_s
             log.warning("Could not poll references", hscjit=key.name, error=str(error))
+            self._failed(error)
             return
         if known != before and self._entries.get(key) is entry:
             self._changed(key)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 import aiohttp
+import structlog
 
 from hscjit_operator import metrics
 from hscjit_operator.cluster.client import Api
@@ -18,6 +19,8 @@ from hscjit_operator.cluster.kinds import HSCJIT, WATCHED
 from hscjit_operator.cluster.listening import Listening, Scope
 from hscjit_operator.cluster.observe import Apps, Children
 from hscjit_operator.cluster.pace import Pace
+
+log = structlog.stdlib.get_logger(__name__)
 
 SERVER_TIMEOUT_S: Final = 240
 """The API server ends each watch after so long; it is taken up where it ended, without a list."""
@@ -38,6 +41,10 @@ class _Refusal:
     since: float
     verb: str
     why: str
+
+
+def _said(plural: str, refusal: _Refusal) -> str:
+    return f"{refusal.verb} {_KINDS[plural]} is forbidden: {refusal.why}"
 
 
 class Watches:
@@ -86,11 +93,15 @@ class Watches:
         """Return what may not be listed or watched there, each with verb and kind, in order."""
         now = self._clock()
         return sorted(
-            f"{refusal.verb} {_KINDS[plural]} is forbidden: {refusal.why}"
+            _said(plural, refusal)
             for (plural, scope), refusal in self._refusals.items()
             if scope in (None, namespace)
             and (now - refusal.since > _BEAR_S or (plural, scope) not in self._began)
         )
+
+    def refused(self) -> list[str]:
+        """Return whatever may not be listed or watched anywhere, as `blind` says it."""
+        return sorted({_said(plural, refusal) for (plural, _), refusal in self._refusals.items()})
 
     def session(self, api: Api) -> aiohttp.ClientSession:
         """Return what kopf takes for a session, with a token that is always the present one."""
@@ -134,7 +145,8 @@ class Watches:
         known = self._refusals.get(scope)
         if known is None or known.verb != verb:
             since = self._clock() if known is None else known.since
-            self._refusals[scope] = _Refusal(since, verb, why)
+            self._refusals[scope] = refusal = _Refusal(since, verb, why)
+            log.warning("Right is missing", error=_said(scope[0], refusal))
         if scope[0] == HSCJIT.plural:
             return False
         self._changed()

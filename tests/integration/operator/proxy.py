@@ -175,7 +175,7 @@ class Proxy:
                     break
                 await stream.write(piece.result())
                 whole = piece.result().endswith(b"\n")
-            if self._last_words and whole:
+            if self._last_words and whole and gone.done():
                 await stream.write(self._last_words)
         except (ConnectionError, aiohttp.ClientError):
             pass  # who listened has gone

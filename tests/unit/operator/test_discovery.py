@@ -37,6 +37,7 @@ class Server:
         self.served: dict[tuple[str, str], frozenset[str]] = {}
         self.objects: list[dict[str, Any]] = []
         self.refuses: dict[str, int] = {}
+        self.refuses_in: set[str | None] = {None, "shop"}
         self.listed: list[tuple[str, str | None]] = []
         self.served_while_listing: set[str] = set()
         self.discovery: Discovery | None = None
@@ -53,8 +54,8 @@ class Server:
     ) -> AsyncIterator[dict[str, Any]]:
         self.listed.append((kind.kind, namespace))
         if self.discovery is not None:
-            self.served_while_listing |= self.discovery.served
-        if kind.kind in self.refuses:
+            self.served_while_listing |= self.discovery.served("shop")
+        if kind.kind in self.refuses and namespace in self.refuses_in:
             request = _Request("GET", kind, kind.collection(namespace))
             raise ApiError(request, self.refuses[kind.kind], "Reason", "no")
         for body in self.objects:
@@ -90,7 +91,11 @@ async def test_nothing_is_listed_of_what_is_not_served() -> None:
     cluster = Cluster()
     await cluster.discovery.look()
 
-    assert (cluster.discovery.served, cluster.server.listed, cluster.changes) == (set(), [], 0)
+    assert (cluster.discovery.served("shop"), cluster.server.listed, cluster.changes) == (
+        set(),
+        [],
+        0,
+    )
 
 
 async def test_what_is_there_is_known_before_its_kind_counts_as_served() -> None:
@@ -100,7 +105,7 @@ async def test_what_is_there_is_known_before_its_kind_counts_as_served() -> None
     cluster.server.objects = [monitor()]
     await cluster.discovery.look()
 
-    assert cluster.discovery.served == MONITORS
+    assert cluster.discovery.served("shop") == MONITORS
     assert cluster.server.served_while_listing == set()
     assert cluster.known() == {"ServiceMonitor"}
     assert cluster.changes == 1
@@ -130,7 +135,7 @@ async def test_a_kind_that_goes_takes_its_children_out_of_mind() -> None:
     cluster.server.served.clear()
     await cluster.discovery.look()
 
-    assert (cluster.discovery.served, cluster.known(), cluster.changes) == (set(), set(), 2)
+    assert (cluster.discovery.served("shop"), cluster.known(), cluster.changes) == (set(), set(), 2)
 
 
 async def test_a_kind_that_may_not_be_listed_is_none_for_us() -> None:
@@ -139,7 +144,21 @@ async def test_a_kind_that_may_not_be_listed_is_none_for_us() -> None:
     cluster.server.refuses = {"PrometheusRule": FORBIDDEN}
     await cluster.discovery.look()
 
-    assert cluster.discovery.served == MONITORS - {"PrometheusRule"}
+    assert cluster.discovery.served("shop") == MONITORS - {"PrometheusRule"}
+
+
+async def test_a_kind_that_may_not_be_listed_in_one_namespace_is_there_in_the_others() -> None:
+    cluster = Cluster("shop", "stage")
+    cluster.server.install()
+    cluster.server.refuses = {"PrometheusRule": FORBIDDEN}
+    await cluster.discovery.look()
+
+    assert cluster.discovery.served("shop") == MONITORS - {"PrometheusRule"}
+    assert cluster.discovery.served("stage") == MONITORS
+
+    cluster.server.refuses.clear()
+    await cluster.discovery.look()
+    assert cluster.discovery.served("shop") == MONITORS
 
 
 async def test_a_list_that_breaks_off_loses_nothing() -> None:
@@ -151,7 +170,7 @@ async def test_a_list_that_breaks_off_loses_nothing() -> None:
     with pytest.raises(ApiError):
         await cluster.discovery.look()
 
-    assert cluster.discovery.served == MONITORS
+    assert cluster.discovery.served("shop") == MONITORS
     assert cluster.known() == {"ServiceMonitor"}
 
 

@@ -132,9 +132,30 @@ def test_the_endpoint_is_the_outermost_address(
 
 def test_a_gateway_that_nobody_serves_is_said() -> None:
     app = hscjit(GATEWAY)
-    (told,) = outside.unserved(app, set())
+    (told,) = outside.problems(app, set(), ())
 
     assert (told.reason, told.retry) == ("KindNotServed", False)
     assert "spec.network.gatewayRef" in told.message
-    assert outside.unserved(app, {"HTTPRoute"}) == []
-    assert outside.unserved(hscjit(), set()) == []
+    assert outside.problems(app, {"HTTPRoute"}, ()) == []
+    assert outside.problems(hscjit(), set(), ()) == []
+
+
+LACKING: dict[str, tuple[dict[str, Any], str, bool]] = {
+    "a route that is asked for": (GATEWAY, "HTTPRoute", True),
+    "a route that is not": ({}, "HTTPRoute", False),
+    "monitors": ({}, "PodMonitor", True),
+    "monitors that are off": ({"monitoring": {"serviceMonitor": "Off"}}, "PodMonitor", False),
+    "alerts that are off": ({"monitoring": {"prometheusRule": "Off"}}, "PrometheusRule", False),
+    "other monitors": ({"monitoring": {"prometheusRule": "Off"}}, "ServiceMonitor", True),
+    "dashboards that are off": ({"monitoring": {"dashboards": "Off"}}, "GrafanaDashboard", False),
+    "pods": ({"monitoring": {"dashboards": "Off"}}, "Pod", True),
+}
+
+
+@pytest.mark.parametrize(("spec", "kind", "told"), LACKING.values(), ids=LACKING)
+def test_a_right_that_is_missing_is_told_to_those_who_need_it(
+    spec: dict[str, Any], kind: str, told: bool
+) -> None:
+    found = outside.problems(hscjit(spec), set(), [(kind, "LIST is forbidden")])
+
+    assert [(p.reason, p.message) for p in found] == [("Forbidden", "LIST is forbidden")] * told
