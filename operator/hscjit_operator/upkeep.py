@@ -250,15 +250,6 @@ class Upkeep:
         for name in [name for name in memory.standing if name not in memory.wanted]:
             del memory.standing[name]
 
-    @staticmethod
-    def _rolling(order: Order, memory: Memory) -> bool:
-        """Tell whether pods of an older template still run."""
-        return any(
-            child.facts.rolling or child.facts.seen < memory.rolled.get(name, 0)
-            for name, child in order.observed.items()
-            if name[0] == "Deployment" and isinstance(child.facts, Scaled)
-        )
-
     async def _clear(self, order: Order, memory: Memory) -> list[Problem]:
         app, wanted = order.app, memory.wanted
         kept = {
@@ -267,7 +258,8 @@ class Upkeep:
         }
         gone = []
         if manifests.complete(app, order.inputs):
-            not_yet = _USED_BY_PODS if self._rolling(order, memory) else frozenset()
+            older = drift.older_pods(order.observed, memory.rolled)
+            not_yet = _USED_BY_PODS if older else frozenset()
             gone = [
                 child
                 for child in drift.superfluous(wanted, kept, order.observed, app.uid)

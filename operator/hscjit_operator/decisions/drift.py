@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from hscjit_operator.model.observed import Child, JobFacts
+from hscjit_operator import names
+from hscjit_operator.model.observed import Child, JobFacts, PodFacts, Scaled
 
 Name = tuple[str, str]
 """Kind and name of a child."""
@@ -13,6 +14,7 @@ Name = tuple[str, str]
 RETRY_JOB_S: Final = 60.0
 """A Job of ours that failed is made anew after so long: what it needed may be there by then."""
 
+_APP: Final = (names.API, names.WORKER, names.BEAT)
 _NEVER_PRUNED: Final = frozenset({"Pod", "PersistentVolumeClaim", "Secret"})
 """Pods are their controller's; claims and Secrets hold what cannot be made again."""
 
@@ -61,6 +63,25 @@ def changes(
         elif child.digest != digest and stood != (digest, child.digest):
             same = name in expected if stood is None else stood[0] == digest
             yield Change(name, Why.DRIFT if same else Why.UPDATE, child)
+
+
+def older_pods(observed: Mapping[Name, Child], rolled: Mapping[Name, int]) -> bool:
+    """Tell whether pods of an older template may still run, or end what they have begun.
+
+    `rolled` is the generation that brought the newest template. A pod of the app that is on its way
+    out counts in no number of its Deployment, and hands its answers over meanwhile.
+    """
+    return any(_older(child, rolled.get(name, 0)) for name, child in observed.items())
+
+
+def _older(child: Child, newest: int) -> bool:
+    match child.facts:
+        case Scaled() as found:
+            return child.kind == "Deployment" and (found.rolling or found.seen < newest)
+        case PodFacts() as pod:
+            ended = pod.phase in ("Succeeded", "Failed")
+            return child.deleting and not ended and pod.component in _APP
+    return False
 
 
 def superfluous(

@@ -61,6 +61,11 @@ def condition(body: Body, name: str) -> Mapping[str, Any]:
     return next((c for c in found if c.get("type") == name), {})
 
 
+_UNFINISHED: Final = ("NewReplicaSetCreated", "FoundNewReplicaSet", "ReplicaSetUpdated")
+"""What the Deployment controller says of a rollout until its pods are ready, and never of a pod
+that falls later, nor of those that are added."""
+
+
 def _plain(_body: Body) -> Facts:
     return _PLAIN
 
@@ -88,6 +93,7 @@ def _scaled(body: Body) -> Facts:
         annotations=told,
         claim_templates=claim_templates(templates) if templates else "",
         secrets=_template_annotations(spec).get(names.ANNOTATION_SECRET_CHECKSUM, ""),
+        unfinished=progressing.get("reason") in _UNFINISHED,
     )
 
 

@@ -36,10 +36,23 @@ class Scaled:
     secrets: str = ""
     """What its pods' template carries as the digest of the Secrets they read."""
 
+    unfinished: bool = False
+    """A Deployment's controller has not yet seen all pods of the newest template ready."""
+
     @property
     def rolling(self) -> bool:
-        """Pods of an older template are still there, or of the newest there are none yet."""
-        return self.updated < self.total or (self.desired > 0 and self.updated == 0)
+        """Tell whether `kubectl rollout status` would wait, but for pods that scaling brings.
+
+        Pods of an older template are still there, of the newest there are none yet, or those that
+        are there have yet to get ready. Neither number counts pods that are on their way out.
+        """
+        none_yet = self.desired > 0 and self.updated == 0
+        return self.updated < self.total or none_yet or (self.unfinished and self.short)
+
+    @property
+    def short(self) -> bool:
+        """Pods are missing, or not ready."""
+        return self.ready < self.desired
 
 
 @dataclass(frozen=True, slots=True)

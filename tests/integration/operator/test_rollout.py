@@ -272,3 +272,63 @@ async def test_a_rollout_that_is_stuck_is_told(world: World, kind: str):
         components = (await world.status())["components"]
         assert components[key] == {"desired": 1, "ready": 0, "reason": "ImagePullBackOff"}
         await world.start()
+
+
+def told_by_its_controller(reason: str) -> Body:
+    progressing = {"type": "Progressing", "status": "True", "reason": reason, "message": "x"}
+    return {"conditions": [progressing]}
+
+
+async def test_a_rollout_is_over_when_the_new_pods_are_ready_and_no_fault_meanwhile(world: World):
+    async with operator(world):
+        await world.settle()
+        await world.change({"worker": {"podLabels": {"team": "new"}}})
+        await world.until_condition("Ready", "Progressing")
+        worker = await world.until(lambda: world.get("Deployment", "worker"))
+        # The old pod is gone from all numbers; the new one is there and not ready.
+        await world.report_pods(
+            "Deployment",
+            "support-worker",
+            worker,
+            readyReplicas=0,
+            **told_by_its_controller("ReplicaSetUpdated"),
+        )
+        await world.until_condition("Progressing", "RollingOut", "True")
+        await world.calm()
+        assert (await world.condition("Ready"))["reason"] == "Progressing"
+        assert (await world.condition("Degraded"))["status"] == "False"
+
+        ended = told_by_its_controller("NewReplicaSetAvailable")
+        await world.report_pods("Deployment", "support-worker", worker, **ended)
+        await world.until_condition("Ready", "Answering", "True")
+
+        # It falls later: that is no rollout.
+        worker = await world.until(lambda: world.get("Deployment", "worker"))
+        await world.report_pods("Deployment", "support-worker", worker, readyReplicas=0)
+        await world.until_condition("Degraded", "ComponentsNotReady", "True")
+        assert (await world.condition("Progressing"))["status"] == "False"
+
+
+async def test_what_a_leaving_pod_of_the_app_needs_goes_after_it(world: World):
+    async with operator(world):
+        await world.settle()
+        api = await world.until(lambda: world.get("Deployment", "api"))
+        pod = await world.make_pod(api)
+        await world.patch("Pod", pod, {"metadata": {"finalizers": ["example.com/drains"]}})
+        await world.call("DELETE", kinds.POD.path(world.namespace, pod))
+
+        await world.change({"network": {"policies": False}, "backup": {"enabled": False}})
+
+        async def backups_gone() -> bool:
+            return await world.get("CronJob", "backup") is None
+
+        await world.until(backups_gone)
+        await world.start()
+        assert await world.get("NetworkPolicy", "api") is not None
+
+        await world.patch("Pod", pod, {"metadata": {"finalizers": None}})
+
+        async def policies_gone() -> bool:
+            return await world.get("NetworkPolicy", "api") is None
+
+        await world.until(policies_gone)

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from hscjit_operator import names
 from hscjit_operator.decisions import drift
 from hscjit_operator.decisions.drift import RETRY_JOB_S, Why
-from hscjit_operator.model.observed import Child, JobFacts, PlainFacts
+from hscjit_operator.model.observed import Child, JobFacts, PlainFacts, PodFacts, Scaled
 
 UID = "uid-1"
 NAME = ("ConfigMap", "support-config")
@@ -97,3 +98,37 @@ def test_a_failed_job_is_made_anew_after_a_while(facts: JobFacts, goes: bool):
     observed = {JOB: child(JOB, facts=facts)}
     assert bool(drift.spent({JOB: W}, observed, NOW)) is goes
     assert not drift.spent({}, observed, NOW)
+
+
+DEPLOYMENT = Scaled(
+    desired=2, ready=2, updated=2, total=2, generation=5, seen=5, owns_replicas=False
+)
+POD = PodFacts(
+    component=names.API,
+    ip=None,
+    node=None,
+    phase="Running",
+    ready=True,
+    ready_changed=None,
+    started=None,
+)
+# What a Deployment says, its own or a StatefulSet's; a pod, and whether it is on its way out.
+OLDER = {
+    "all are new": ("Deployment", DEPLOYMENT, False, False),
+    "an old one is left": ("Deployment", replace(DEPLOYMENT, total=3), False, True),
+    "its controller has not looked": ("Deployment", replace(DEPLOYMENT, seen=4), False, True),
+    "a store rolls": ("StatefulSet", replace(DEPLOYMENT, total=3), False, False),
+    "a pod runs": ("Pod", POD, False, False),
+    "a pod leaves": ("Pod", POD, True, True),
+    "a pod has left": ("Pod", replace(POD, phase="Succeeded"), True, False),
+    "a store's pod leaves": ("Pod", replace(POD, component=names.POSTGRES), True, False),
+    "a Service leaves": ("Service", PlainFacts(), True, False),
+}
+
+
+@pytest.mark.parametrize(("kind", "facts", "deleting", "expected"), OLDER.values(), ids=OLDER)
+def test_older_pods(kind, facts, deleting, expected):
+    name = (kind, "support-api")
+    observed = {name: child(name, facts=facts, deleting=deleting)}
+
+    assert drift.older_pods(observed, {name: 5}) is expected

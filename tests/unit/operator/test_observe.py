@@ -262,16 +262,37 @@ def deployment(**status: Any) -> Scaled:
     return found
 
 
-ROLLING = {
+def saying(reason: str) -> dict[str, Any]:
+    return {"conditions": [{"type": "Progressing", "status": "True", "reason": reason}]}
+
+
+NEWEST = {"replicas": 2, "updatedReplicas": 2}
+ROLLING: dict[str, tuple[dict[str, Any], bool]] = {
     "old pods are left": ({"replicas": 3, "updatedReplicas": 1}, True),
     "none of the newest": ({"replicas": 0}, True),
     "all of the newest": ({"replicas": 2, "updatedReplicas": 2}, False),
     "one more is starting": ({"replicas": 1, "updatedReplicas": 1}, False),
+    "all of the newest, one not ready yet": (
+        {**NEWEST, "readyReplicas": 1, **saying("ReplicaSetUpdated")},
+        True,
+    ),
+    "all of the newest, all ready": (
+        {**NEWEST, "readyReplicas": 2, **saying("ReplicaSetUpdated")},
+        False,
+    ),
+    "the same while an old pod is on its way out": (
+        {**NEWEST, "readyReplicas": 2, "terminatingReplicas": 1},
+        False,
+    ),
+    "one fell after the rollout": (
+        {**NEWEST, "readyReplicas": 1, **saying("NewReplicaSetAvailable")},
+        False,
+    ),
 }
 
 
 @pytest.mark.parametrize(("status", "rolling"), ROLLING.values(), ids=ROLLING)
-def test_rolling(status: dict[str, int], rolling: bool):
+def test_rolling(status: dict[str, Any], rolling: bool):
     assert deployment(**status).rolling is rolling
 
 
