@@ -4,6 +4,7 @@ While nothing changed this builds no manifest and calls nobody.
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -40,6 +41,8 @@ _USED_BY_PODS: Final = frozenset({"StatefulSet", "Service", "NetworkPolicy"})
 """Kinds that pods of an older template may need to their end: removed after them."""
 _PODS: Final = frozenset({"StatefulSet", "Deployment"})
 _OPTIONAL: Final = frozenset(kind.kind for kind in kinds.OPTIONAL)
+_UNSERVED_S: Final = 60.0
+"""How long a child is not tried again whose kind has left: by then the kinds are asked for anew."""
 _CAUSES_SHOWN: Final = 3
 """Of one child: a field that is wrong once is often wrong in several ways."""
 
@@ -62,6 +65,8 @@ class Memory:
     """Claim templates of StatefulSets that differ from the spec's: they can never change."""
     taken: set[Name] = field(default_factory=set)
     """Children whose names somebody else's objects have."""
+    unserved: dict[Name, float] = field(default_factory=dict)
+    """Children whose kind turned out to be served no more, and when: nobody has noticed yet."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,7 @@ class Upkeep:
             change
             for change in drift.changes(wanted, order.observed, memory.standing, expected)
             if not self._held(change, order.pause)
+            and order.now - memory.unserved.get(change.name, -math.inf) >= _UNSERVED_S
         ]
         problems = [
             Problem(Gravity.FAULT, "StorageFixed", said) for said in self._fixed_said(memory)
@@ -203,6 +209,7 @@ class Upkeep:
             )
         except ApiError as error:
             if error.code == GONE and kind in _OPTIONAL:
+                memory.unserved[change.name] = order.now
                 return None  # its kind has just left; so will the wish for it, within a minute
             return problem_of(error, change.name, order.app)
         except (NameConflict, LeftBehind, Leaving) as other:

@@ -98,7 +98,7 @@ async def test_a_refusal_names_the_fields_and_is_cut(served):
     handlers.append(lambda _: status(422, "Invalid", "x" * 1000, causes=causes))
     with pytest.raises(ApiError) as refused:
         await api.apply(kinds.SERVICE, MANIFEST, reason="test")
-    assert refused.value.fields == ("spec.replicas",)
+    assert refused.value.causes == (("spec.replicas", "no"),)
     assert (refused.value.reason, len(refused.value.message)) == ("Invalid", 256)
 
 

@@ -1,5 +1,6 @@
 """Kinds that come and go with others' software: made while they are served, forgotten after."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,26 @@ async def test_children_come_and_go_with_their_kinds(world: World, cluster: Clus
         cluster.install()
         await until_there(world, *SUFFIXES)
         await world.until_condition("Ready", "Answering")
+
+
+async def test_a_kind_that_left_since_the_last_look_is_not_tried_over_and_over(
+    world: World, cluster: Cluster
+):
+    cluster.install()
+    await until_served(world, cluster)
+    async with operator(world) as calls:  # which looks once a minute
+        await world.settle(network=GATEWAY)
+        await until_there(world, *SUFFIXES)
+        cluster.remove()
+        await until_served(world, cluster, served=False)
+        await world.calm()
+        calls.restart()
+
+        elsewhere = GATEWAY["gatewayRef"] | {"host": "elsewhere.example.com"}
+        await world.change({"network": {"gatewayRef": elsewhere}})
+        await world.until_condition("Ready", "Answering")
+        await asyncio.sleep(2.0)
+        assert 1 <= calls.writes["PATCH", "HTTPRoute"] <= 3
 
 
 async def test_settled_they_cost_nothing_and_a_restart_writes_nothing(
