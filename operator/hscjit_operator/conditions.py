@@ -59,6 +59,7 @@ REASONS: Final[Mapping[str, str]] = {
     "ReferenceMissing": "An object that the spec names, or a key of it, does not exist.",
     "ReferenceInvalid": "A Secret that the spec names holds something that cannot be used.",
     "KindNotServed": "The spec asks for an object of a kind that the cluster does not serve.",
+    "Immutable": "A child differs in a field that never changes; the message says the way out.",
     "StorageFixed": "A volume's size or class in the spec differs from what was made.",
     "MigrationFailed": "The migration Job failed; the message is its last word.",
     "Migrating": "The migration Job has not ended.",

@@ -18,7 +18,7 @@ from hscjit_operator.cluster.apply import Applier, Leaving, LeftBehind, NameConf
 from hscjit_operator.cluster.client import FORBIDDEN, GONE, INVALID, ApiError
 from hscjit_operator.cluster.events import Events
 from hscjit_operator.cluster.rights import lacks
-from hscjit_operator.decisions import drift
+from hscjit_operator.decisions import drift, immutable
 from hscjit_operator.decisions.drift import Change, Name, Why
 from hscjit_operator.decisions.readiness import Gravity, Problem
 from hscjit_operator.manifests.origin import origin
@@ -180,7 +180,7 @@ class Upkeep:
             try:
                 await self._applier.try_out(manifest, change.known, order.app.uid)
             except ApiError as error:
-                if error.code in INVALID:
+                if error.code in INVALID and not _fixed(error, change):
                     return problem_of(error, change.name, order.app)
                 return None
             except (NameConflict, Leaving, LeftBehind):
@@ -211,6 +211,8 @@ class Upkeep:
             if error.code == GONE and kind in _OPTIONAL:
                 memory.unserved[change.name] = order.now
                 return None  # its kind has just left; so will the wish for it, within a minute
+            if _fixed(error, change):
+                return await self._make_anew(order, change, error)
             return problem_of(error, change.name, order.app)
         except (NameConflict, LeftBehind, Leaving) as other:
             memory.taken.add(change.name)
@@ -221,6 +223,23 @@ class Upkeep:
         if where:
             await self._tell_drift(order, change, where)
         return None
+
+    async def _make_anew(self, order: Order, change: Change, error: ApiError) -> Problem | None:
+        """Delete what can never become as wanted, where nothing is lost by it; else say so."""
+        kind, name = change.name
+        if change.known is None or kind not in immutable.REMADE:
+            said = immutable.way_out(kind, name, error.causes)
+            return Problem(Gravity.FAULT, "Immutable", said, retry=True)
+        log.info("Deleting child", kind=kind, name=name, reason="immutable")
+        try:
+            await self._applier.prune(change.known, order.app.namespace, "immutable", orphan=True)
+        except ApiError as refused:
+            return problem_of(refused, change.name)
+        said = f"{kind} {name} is made anew: {error.causes[0][0]} can never change"
+        if kind in _PODS:
+            said += "; pods with other labels than its own stay, with their ReplicaSet"
+        await self._events.post(order.body, "Normal", "MadeAnew", said)
+        return Problem(Gravity.WAIT, "Leaving", said)
 
     @staticmethod
     def _note_template(memory: Memory, manifest: Manifest, name: Name, child: Child) -> None:
@@ -306,6 +325,12 @@ def problem_of(error: ApiError, name: Name, app: HSCJit | None = None) -> Proble
         return Problem(Gravity.FAULT, "Forbidden", said, retry=True)
     said = f"{error.verb} {kind} {child}: {error.reason}"
     return Problem(Gravity.FAULT, "Failing", said, retry=True)
+
+
+def _fixed(error: ApiError, change: Change) -> bool:
+    """Tell whether a child that is there stands in its own way, and not the spec."""
+    known = change.known is not None and change.name[0] != kinds.CLAIM.kind
+    return known and error.code in INVALID and immutable.is_fixed(error.causes)
 
 
 def _refused(error: ApiError, name: Name, app: HSCJit | None) -> str:

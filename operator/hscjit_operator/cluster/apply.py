@@ -168,10 +168,14 @@ class Applier:
         metadata = manifest["metadata"]
         return await self._api.get(kinds.of(manifest), metadata["namespace"], metadata["name"])
 
-    async def prune(self, child: Child, namespace: str, reason: str) -> None:
-        """Delete a child that is no longer wanted."""
+    async def prune(
+        self, child: Child, namespace: str, reason: str, *, orphan: bool = False
+    ) -> None:
+        """Delete a child; with `orphan`, what it owns stays."""
         kind = kinds.by_name(child.kind)
-        await self._api.delete(kind, namespace, child.name, uid=child.uid, reason=reason)
+        await self._api.delete(
+            kind, namespace, child.name, uid=child.uid, reason=reason, orphan=orphan
+        )
 
     async def relabel(
         self, kind: kinds.Kind, found: Body, labels: Mapping[str, str], owner: Body | None

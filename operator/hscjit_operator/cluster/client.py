@@ -204,13 +204,18 @@ class Api:
         path = kind.path(namespace, body["metadata"]["name"])
         return await self._write(_Request("PUT", kind, path, {}, body), reason, retries)
 
-    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str, reason: str) -> None:
-        """Delete exactly that object; one that is gone already, or is another, is left alone."""
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, *, uid: str, reason: str, orphan: bool = False
+    ) -> None:
+        """Delete exactly that object; one that is gone already, or is another, is left alone.
+
+        With `orphan`, what it owns stays.
+        """
         options = {
             "kind": "DeleteOptions",
             "apiVersion": "v1",
             "preconditions": {"uid": uid},
-            "propagationPolicy": "Background",
+            "propagationPolicy": "Orphan" if orphan else "Background",
         }
         request = _Request("DELETE", kind, kind.path(namespace, name), {}, options)
         try:
