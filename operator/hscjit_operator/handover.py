@@ -9,7 +9,7 @@ from hscjit_operator.decisions import replicas
 from hscjit_operator.decisions.readiness import Problem
 from hscjit_operator.model.autopilot import Targets
 from hscjit_operator.model.spec import HSCJit
-from hscjit_operator.upkeep import problem_of
+from hscjit_operator.refusals import problem_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,10 +37,11 @@ from hscjit_operator.model.spec import TEMPLATE_VERSIONS, HSCJit, SpecError
 from hscjit_operator.names import Key
 from hscjit_operator.plans import Plans, upgrade_required
 from hscjit_operator.queue import Outcome, Trigger
+from hscjit_operator.refusals import problem_of
 from hscjit_operator.rotation import Rotator, Scene
 from hscjit_operator.scribe import Scribe
 from hscjit_operator.settings import Settings
-from hscjit_operator.upkeep import Memory, Order, Upkeep, problem_of
+from hscjit_operator.upkeep import Memory, Order, Upkeep
 
 log = structlog.stdlib.get_logger(__name__)
 

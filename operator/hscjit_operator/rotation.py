@@ -20,8 +20,8 @@ from hscjit_operator.model.inputs import Exchange
 from hscjit_operator.model.observed import SecretFacts
 from hscjit_operator.model.pause import Pause
 from hscjit_operator.model.spec import HSCJit
+from hscjit_operator.refusals import problem_of
 from hscjit_operator.sight import Observed
-from hscjit_operator.upkeep import problem_of
 
 log = structlog.stdlib.get_logger(__name__)
 

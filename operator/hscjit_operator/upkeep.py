@@ -15,18 +15,17 @@ import structlog
 from hscjit_operator import manifests, metrics, names
 from hscjit_operator.cluster import kinds
 from hscjit_operator.cluster.apply import Applier, Leaving, LeftBehind, NameConflict
-from hscjit_operator.cluster.client import FORBIDDEN, GONE, INVALID, ApiError
+from hscjit_operator.cluster.client import GONE, INVALID, ApiError
 from hscjit_operator.cluster.events import Events
-from hscjit_operator.cluster.rights import lacks
 from hscjit_operator.decisions import drift, immutable
 from hscjit_operator.decisions.drift import Change, Name, Why
 from hscjit_operator.decisions.readiness import Gravity, Problem
-from hscjit_operator.manifests.origin import origin
 from hscjit_operator.model import facts, owned
 from hscjit_operator.model.inputs import Inputs
 from hscjit_operator.model.observed import Child, Scaled
 from hscjit_operator.model.pause import Pause
 from hscjit_operator.model.spec import HSCJit
+from hscjit_operator.refusals import problem_of, stands_in_its_way
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -43,8 +42,6 @@ _PODS: Final = frozenset({"StatefulSet", "Deployment"})
 _OPTIONAL: Final = frozenset(kind.kind for kind in kinds.OPTIONAL)
 _UNSERVED_S: Final = 60.0
 """How long a child is not tried again whose kind has left: by then the kinds are asked for anew."""
-_CAUSES_SHOWN: Final = 3
-"""Of one child: a field that is wrong once is often wrong in several ways."""
 
 
 @dataclass
@@ -180,7 +177,7 @@ class Upkeep:
             try:
                 await self._applier.try_out(manifest, change.known, order.app.uid)
             except ApiError as error:
-                if error.code in INVALID and not _fixed(error, change):
+                if error.code in INVALID and not stands_in_its_way(error, change):
                     return problem_of(error, change.name, order.app)
                 return None
             except (NameConflict, Leaving, LeftBehind):
@@ -211,7 +208,7 @@ class Upkeep:
             if error.code == GONE and kind in _OPTIONAL:
                 memory.unserved[change.name] = order.now
                 return None  # its kind has just left; so will the wish for it, within a minute
-            if _fixed(error, change):
+            if stands_in_its_way(error, change):
                 return await self._make_anew(order, change, error)
             return problem_of(error, change.name, order.app)
         except (NameConflict, LeftBehind, Leaving) as other:
@@ -309,40 +306,6 @@ _TAKEN: Final[Mapping[type[Exception], Callable[[str], Problem]]] = {
     LeftBehind: partial(Problem, Gravity.STALL, "VolumesLeftBehind"),
     Leaving: partial(Problem, Gravity.WAIT, "Leaving"),
 }
-
-
-def problem_of(error: ApiError, name: Name, app: HSCJit | None = None) -> Problem:
-    """Return what a refused call means for the HSCJit; `app` lets fields of the spec be named."""
-    kind, child = name
-    if error.code in INVALID:
-        return Problem(Gravity.SPEC, "Refused", _refused(error, name, app), retry=True)
-    if error.code == FORBIDDEN:
-        said = (
-            lacks(error.verb, f"{kind} {child}", error.right)
-            if error.right
-            else f"{error.verb} {kind} {child} is forbidden: {error.message}"
-        )
-        return Problem(Gravity.FAULT, "Forbidden", said, retry=True)
-    said = f"{error.verb} {kind} {child}: {error.reason}"
-    return Problem(Gravity.FAULT, "Failing", said, retry=True)
-
-
-def _fixed(error: ApiError, change: Change) -> bool:
-    """Tell whether a child that is there stands in its own way, and not the spec."""
-    known = change.known is not None and change.name[0] != kinds.CLAIM.kind
-    return known and error.code in INVALID and immutable.is_fixed(error.causes)
-
-
-def _refused(error: ApiError, name: Name, app: HSCJit | None) -> str:
-    """Return which fields are at fault and why: those of the spec, where they come from it."""
-    kind, child = name
-    told = []
-    for field_path, why in error.causes[:_CAUSES_SHOWN]:
-        asked = origin(app, kind, child, field_path) if app else None
-        told.append(
-            f"{asked}: {why} ({kind} {child})" if asked else f"{kind} {child}, {field_path}: {why}"
-        )
-    return "; ".join(told) or f"{kind} {child}: {error.message}"
 
 
 def _address(order: Order, name: Name) -> str | None:
