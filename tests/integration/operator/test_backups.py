@@ -102,6 +102,13 @@ async def at(world: World, step: str) -> None:
     await world.until(there)
 
 
+async def until_numbers(world: World, wanted: dict[str, int]) -> None:
+    async def there() -> bool:
+        return await numbers(world) == wanted
+
+    await world.until(there)
+
+
 async def numbers(world: World) -> dict[str, int]:
     found = await world.children()
     return {
@@ -124,9 +131,9 @@ async def test_a_restore_survives_an_operator_that_dies_at_every_step(world: Wor
         await world.until_condition("Ready", "Restoring", "False")
 
     async with operator(world):
+        await until_numbers(world, stopped | running)
         await asyncio.sleep(1.0)
         assert (await restored(world))["step"] == "Stopping"  # a pod is still there
-        assert await numbers(world) == stopped | running
         await world.delete("Pod", pod)
         await at(world, "Restoring")
         job = await world.job("restore")
@@ -135,7 +142,7 @@ async def test_a_restore_survives_an_operator_that_dies_at_every_step(world: Wor
         await world.end_job(job)
         await at(world, "Starting")
         migration = await world.job("mig")
-        assert await numbers(world) == stopped | running
+        await until_numbers(world, stopped | running)
 
     async with operator(world):
         await world.end_job(migration)

@@ -5,7 +5,7 @@ import gzip
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, closing, suppress
 
 import pytest
 from aiohttp import web
@@ -69,8 +69,10 @@ async def chunked(request: web.Request) -> web.StreamResponse:
 async def endless(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse()
     await response.prepare(request)
-    while True:
-        await response.write(PAGE * 1000)
+    with suppress(ConnectionResetError):  # whoever asked has hung up
+        while True:
+            await response.write(PAGE * 1000)
+    return response
 
 
 class Street:
@@ -173,10 +175,12 @@ async def test_what_a_pod_answers(
 ) -> None:
     asked = await street.open(1, metrics, health)
     async with street.probe() as probe:
-        heard = await probe.ask([asked])
-
-    sample = heard.samples[asked.uid]
-    assert (sample.metrics is not None, sample.alive) == (numbers, life)
+        for _ in range(5):  # ticks: on a busy machine an answer may miss one
+            sample = (await probe.ask([asked])).samples[asked.uid]
+            found = (sample.metrics is not None, sample.alive)
+            if found == (numbers, life):
+                break
+    assert found == (numbers, life)
 
 
 async def test_one_that_hangs_and_one_that_is_gone_hold_nobody_up(street: Street) -> None:
