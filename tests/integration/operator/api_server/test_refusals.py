@@ -83,7 +83,8 @@ async def test_writes_that_are_refused(world: World, subtests: pytest.Subtests):
                 await story.change()
                 await asyncio.sleep(4.0)
                 writes = [call for call in story.way.since(story.began) if call.writes]
-                assert 0 < len(writes) <= 60, "a few children, tried again a few times"
+                # Five children, each made anew and applied, at every try.
+                assert 0 < len(writes) <= 100, "tried again a few times"
                 await story.until_right()
 
 
