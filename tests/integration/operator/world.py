@@ -335,13 +335,10 @@ def _counted() -> Counter[tuple[str, str]]:
 
 
 @asynccontextmanager
-async def operator(
-    world: World, *, via: str = "", kill: bool = False, **settings: Any
-) -> AsyncIterator[Calls]:
+async def operator(world: World, *, via: str = "", **settings: Any) -> AsyncIterator[Calls]:
     """Run an operator on the namespace of a world, and count what it asks for.
 
-    `via` is another address of the API server. It stops in order at the end, or with `kill`
-    wherever it stands.
+    `via` is another address of the API server.
     """
     chosen = {
         **SETTINGS,
@@ -363,12 +360,8 @@ async def operator(
     try:
         yield calls
     finally:
-        if kill:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-        else:
-            stop.set()
-            await asyncio.wait_for(task, PATIENCE_S)
+        stop.set()
+        await asyncio.wait_for(task, PATIENCE_S)
         await asyncio.sleep(0.05)  # TLS connections take a moment to say goodbye
 
 
