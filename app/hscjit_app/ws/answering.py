@@ -8,7 +8,7 @@ import time
 
 import structlog
 
-from hscjit_app import metrics
+from hscjit_app import loops, metrics
 from hscjit_app.answers.stream import (
     AlreadyAsked,
     Claim,
@@ -19,7 +19,6 @@ from hscjit_app.answers.stream import (
 )
 from hscjit_app.deps import Services
 from hscjit_app.errors import TooFast, Unavailable
-from hscjit_app.loops import going_on
 from hscjit_app.pods import Topic
 from hscjit_app.ws.protocol import Error
 from hscjit_app.ws.writing import Question, Said, Writer, Writing, interrupted
@@ -70,7 +69,7 @@ class Answering:
 
     async def run(self) -> None:
         """Hold the claims of this pod and take over those of dead ones, until cancelled."""
-        while going_on():
+        while loops.going_on():
             try:
                 await self._hold_claims()
                 if not self._services.draining:
@@ -95,9 +94,7 @@ class Answering:
     async def hand_over(self) -> int:
         """Stop writing and let other pods go on at once; returns how many answers they get."""
         leaving = {task: claim for task, claim in self._tasks.items() if claim.shared}
-        for task in leaving:
-            task.cancel()
-        await asyncio.gather(*leaving, return_exceptions=True)
+        await loops.end(leaving)
         await self._let_go(list(leaving.values()))
         return len(leaving)
 
