@@ -5,7 +5,11 @@ PYTHON ?= python3
 PY := .venv/bin/python
 PORT ?= 8080
 LANES ?= 3
+RERUNS ?= 0
 CLUSTER := $(PYTHON) -m tests.cluster
+# How often a test that failed is asked again, and how many may be: .ci/run does, a developer is to
+# see the first failure. The closing line counts them.
+AGAIN = --reruns $(RERUNS) --reruns-delay 5 --max-suite-reruns 5 --rerun-show-tracebacks
 # Tests wait more than they work: files side by side, the long ones first, the cluster's last.
 IN_LANES = -n $(LANES) --dist loadscope --no-loadscope-reorder
 ORDERED := tests/unit tests/meta tests/integration/operator tests/integration tests/e2e
@@ -41,7 +45,7 @@ fix: venv ## let ruff mend what it can
 
 .PHONY: test
 test: venv cluster-up ## all tests: unit, meta, integration, end to end; in LANES=3 processes
-	$(PY) -m pytest $(IN_LANES) $(ORDERED)
+	$(PY) -m pytest $(IN_LANES) $(AGAIN) $(ORDERED)
 
 .PHONY: test-unit
 test-unit: venv ## pure code, in seconds
