@@ -109,7 +109,7 @@ async def test_without_redis_predictions_go_on_and_it_is_found_again(pod, worker
 
         begun = time.monotonic()
         assert (await client.predict("moog"))[0]["brand"]["id"] == "moog"
-        assert time.monotonic() - begun < 0.5
+        assert time.monotonic() - begun < 2
         text, sources = await client.answer("how do I do a factory reset?", PRODUCT)
         assert sources
         assert text
