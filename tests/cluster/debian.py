@@ -5,8 +5,10 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+from tests.cluster import cache
 from tests.cluster.shell import CommandFailed, Unavailable, run
 
 SUITE = "bookworm"
@@ -31,8 +33,42 @@ def may_install() -> bool:
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
+def program(
+    name: str, package: str, note: Callable[[str], None], elsewhere: str = "nowhere"
+) -> str:
+    """Return where a program is; where it is missing, its package is installed first.
+
+    `elsewhere` is a pattern of folders that are looked through before those of PATH. Processes that
+    ask at once take turns, so that none meets a package that is half there.
+    """
+    with _turn():
+        found = shutil.which(name, path=places(elsewhere))
+        if found is None and may_install():
+            _install(package, note=note)
+            found = shutil.which(name, path=places(elsewhere))
+    if found is None:
+        raise Unavailable(f"{name} is missing: install the package {package}")
+    return found
+
+
+def places(elsewhere: str) -> str:
+    """The search path; Debian's own folder first, because others may hold only a part."""
+    own = sorted((str(path) for path in Path("/").glob(elsewhere.lstrip("/"))), reverse=True)
+    return os.pathsep.join([*own, os.environ.get("PATH", "")])
+
+
 def install(*packages: str, note: Callable[[str], None]) -> None:
     """Install packages of the distribution on this machine; says so first."""
+    with _turn():
+        _install(*packages, note=note)
+
+
+def _turn() -> AbstractContextManager[None]:
+    """apt waits while another one installs, but fails while one reads the archive's lists."""
+    return cache.lock("debian")
+
+
+def _install(*packages: str, note: Callable[[str], None]) -> None:
     note(f"installing {', '.join(packages)} from the distribution")
     apt = ("apt-get", "-o", "DPkg::Lock::Timeout=300")
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}

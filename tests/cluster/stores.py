@@ -1,6 +1,5 @@
 """How does a test get a real Redis or Postgres? Debian's programs, run as a humble user."""
 
-import os
 import shutil
 import socket
 import subprocess
@@ -14,7 +13,6 @@ from tests.cluster import debian
 from tests.cluster.ports import free_ports
 from tests.cluster.processes import Failed, group_of, humble_user, process
 from tests.cluster.progress import say
-from tests.cluster.shell import Unavailable
 
 _START_TIMEOUT_S = 30
 _POSTGRES = "/usr/lib/postgresql/*/bin"
@@ -23,7 +21,7 @@ _POSTGRES = "/usr/lib/postgresql/*/bin"
 @contextmanager
 def redis_server() -> Iterator[str]:
     """A Redis without persistence; gives its URL, database 0."""
-    program = _find("redis-server", "redis-server")
+    program = debian.program("redis-server", "redis-server", say)
     (port,) = free_ports(1)
     with humble_folder() as folder:
         command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
@@ -36,7 +34,7 @@ def redis_server() -> Iterator[str]:
 def postgres_server(port: int | None = None) -> Iterator[str]:
     """A Postgres with one empty database, on a free port unless told which; gives its URL,
     without a driver's name in the scheme."""
-    initdb = _find("initdb", "postgresql-15", _POSTGRES)
+    initdb = debian.program("initdb", "postgresql-15", say, _POSTGRES)
     programs = Path(initdb).parent
     port = port or free_ports(1)[0]
     user = humble_user()
@@ -84,24 +82,8 @@ def humble_folder() -> Iterator[Path]:
 
 def postgres_path() -> str:
     """A search path on which Postgres' programs are found; installs them where they are not."""
-    _find("initdb", "postgresql-15", _POSTGRES)
-    return _places(_POSTGRES)
-
-
-def _find(program: str, package: str, elsewhere: str = "nowhere") -> str:
-    found = shutil.which(program, path=_places(elsewhere))
-    if found is None and debian.may_install():
-        debian.install(package, note=say)
-        found = shutil.which(program, path=_places(elsewhere))
-    if found is None:
-        raise Unavailable(f"{program} is missing: install the package {package}")
-    return found
-
-
-def _places(elsewhere: str) -> str:
-    """The search path; Debian's own folder first, because others may hold only a part."""
-    own = sorted((str(path) for path in Path("/").glob(elsewhere.lstrip("/"))), reverse=True)
-    return os.pathsep.join([*own, os.environ.get("PATH", "")])
+    debian.program("initdb", "postgresql-15", say, _POSTGRES)
+    return debian.places(_POSTGRES)
 
 
 def _redis_answers(port: int) -> bool:

@@ -1,14 +1,15 @@
 """The page, in a real browser: type, choose, ask, read an answer with its page number."""
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from tests.cluster import debian
 from tests.cluster.ports import free_ports
+from tests.cluster.progress import say
 from tests.e2e.conftest import Support
 from tests.e2e.kubectl import Kubectl
 
@@ -36,12 +37,7 @@ def address(kubectl: Kubectl, support: Support) -> Iterator[str]:
 @pytest.fixture
 def page() -> Iterator[Page]:
     """A tab of the distribution's Chromium."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        subprocess.run(
-            ["apt-get", "install", "-y", "-qq", "chromium"], check=True, capture_output=True
-        )
-        chromium = shutil.which("chromium")
+    chromium = debian.program("chromium", "chromium", say)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
         yield browser.new_page()
