@@ -90,7 +90,7 @@ class RedisStreams:
             # A gap can only mean that Redis lost what we wrote: whoever takes over goes on there.
             raise Fenced(claim.answer_id)
 
-    async def renew(self, claims: Sequence[Claim]) -> set[str]:
+    async def renew(self, claims: Sequence[Claim]) -> set[Claim]:
         """See `Streams`."""
         return await self._until(claims, _LEASE_MS)
 
@@ -117,13 +117,13 @@ class RedisStreams:
         seq, ended = await _bounded(self._redis.hmget(_claim_key(answer_id), "seq", "ended"))
         return int(seq or 0), bool(ended)
 
-    async def _until(self, claims: Sequence[Claim], lease_ms: int) -> set[str]:
-        """Set how long claims hold from now; returns the answers claimed by somebody else."""
+    async def _until(self, claims: Sequence[Claim], lease_ms: int) -> set[Claim]:
+        """Set how long claims hold from now; returns those that hold no more."""
         if not claims:
             return set()
         held = [part for claim in claims for part in (claim.answer_id, claim.token)]
         lost = await _bounded(self._lease(keys=[_LEASES], args=[lease_ms, TTL_S, _key(""), *held]))
-        return {_text(answer_id) for answer_id in lost}
+        return {claims[at] for at in lost}
 
     async def answers_of(self, session_id: str) -> list[str]:
         """See `Streams`."""

@@ -61,17 +61,25 @@ LEASE = (
 -- KEYS leases; ARGV lease ms (0: let go), ttl, prefix, then id and token of each
 local lost = {}
 for n = 4, #ARGV, 2 do
+  local ends = redis.call('ZSCORE', KEYS[1], ARGV[n])
   if redis.call('HGET', ARGV[3] .. ARGV[n] .. ':claim', 'token') ~= ARGV[n + 1] then
-    lost[#lost + 1] = ARGV[n]
-  elseif redis.call('ZSCORE', KEYS[1], ARGV[n]) then
-    redis.call('ZADD', KEYS[1], ARGV[1] == '0' and 0 or now + ARGV[1], ARGV[n])
+    lost[#lost + 1] = (n - 4) / 2
+  elseif ends and ARGV[1] == '0' then
+    redis.call('ZADD', KEYS[1], 0, ARGV[n])
+  elseif ends and tonumber(ends) == 0 then
+    lost[#lost + 1] = (n - 4) / 2
+  elseif ends then
+    redis.call('ZADD', KEYS[1], now + ARGV[1], ARGV[n])
   end
 end
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 return lost
 """
 )
-"""Renew or let go of claims that still hold; returns those that don't. What has ended stays so."""
+"""Renew or let go of claims that still hold; returns the places of those that don't, from 0.
+
+What has ended stays so, and so does what was let go: a renewal may arrive late, by another
+connection than the news that its pod has left."""
 
 TAKE = (
     _NOW

@@ -86,8 +86,8 @@ class Streams(Protocol):
         The `last` frame ends the claim with it.
         """
 
-    async def renew(self, claims: Sequence[Claim]) -> set[str]:
-        """Hold the claims for another lease; returns the answers that are somebody else's now."""
+    async def renew(self, claims: Sequence[Claim]) -> set[Claim]:
+        """Hold the claims for another lease; returns those that are somebody else's, or let go."""
 
     async def release(self, claims: Sequence[Claim]) -> None:
         """Let go of the claims, so that another pod goes on at once."""
@@ -167,10 +167,10 @@ class MemoryStreams:
         found.grown.set()
         found.grown = asyncio.Event()
 
-    async def renew(self, claims: Sequence[Claim]) -> set[str]:
+    async def renew(self, claims: Sequence[Claim]) -> set[Claim]:
         """See `Streams`."""
         held = ((claim, self._answers.get(claim.answer_id)) for claim in claims)
-        return {c.answer_id for c, found in held if found is None or found.token != c.token}
+        return {c for c, found in held if found is None or found.token != c.token}
 
     async def release(self, claims: Sequence[Claim]) -> None:
         """See `Streams`: nobody else could go on."""
@@ -233,7 +233,7 @@ class SafeStreams:
         """See `Streams`."""
         await self._home(claim.answer_id).append(claim, seq, frame, last=last)
 
-    async def renew(self, claims: Sequence[Claim]) -> set[str]:
+    async def renew(self, claims: Sequence[Claim]) -> set[Claim]:
         """See `Streams`."""
         here = await self._refuge.renew([claim for claim in claims if not claim.shared])
         return here | await self._primary.renew([claim for claim in claims if claim.shared])

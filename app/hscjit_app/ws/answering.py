@@ -5,6 +5,9 @@ import asyncio
 import contextlib
 import secrets
 import time
+from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
+from typing import Any
 
 import structlog
 
@@ -40,6 +43,10 @@ class Answering:
         self._services = services
         self._tasks: dict[asyncio.Task[None], Claim] = {}
         self._look = asyncio.Event()
+        self._claiming = 0
+        self._claimed = asyncio.Event()
+        """Set while no claim is under way: each one has its writer in `_tasks`."""
+        self._claimed.set()
         services.pods.on(Topic.ANSWERS, self.look)
 
     async def begin(self, question: Question) -> str:
@@ -48,24 +55,19 @@ class Answering:
         A question asked before by the same `ref` gets the answer it got then. While draining, the
         question is accepted for another pod.
         """
-        draining = self._services.draining
-        if len(self._tasks) >= AT_ONCE:
+        if len(self._tasks) + self._claiming >= AT_ONCE:
             raise TooFast("Many questions are being answered, yours must wait", retry_after=2)
         try:
-            claim = await self._services.streams.claim(
-                question.owner.id, _timed_id(), task=question.as_task(), ref=question.ref
-            )
+            if self._services.draining:
+                return await self._pass_on(question)
+            with self._under_way():
+                claim = await self._claim(question)
+                self._start(claim, partial(self._write, claim, question, Said()))
+                return claim.answer_id
         except AlreadyAsked as e:
             return e.answer_id
         except StreamsDown as e:
             raise Unavailable("Answers can't be sent right now", retry_after=5) from e
-        if not draining:
-            self._start(claim, question, Said())
-        elif claim.shared:
-            await self._let_go([claim])
-        else:
-            raise Unavailable("This pod is about to stop", code="moving", retry_after=1)
-        return claim.answer_id
 
     async def run(self) -> None:
         """Hold the claims of this pod and take over those of dead ones, until cancelled."""
@@ -93,6 +95,7 @@ class Answering:
 
     async def hand_over(self) -> int:
         """Stop writing and let other pods go on at once; returns how many answers they get."""
+        await self._claimed.wait()  # what has no writer yet would else wait for its lease's end
         leaving = {task: claim for task, claim in self._tasks.items() if claim.shared}
         await loops.end(leaving)
         await self._let_go(list(leaving.values()))
@@ -102,6 +105,31 @@ class Answering:
         """Cancel what still runs."""
         for task in self._tasks:
             task.cancel()
+
+    async def _claim(self, question: Question) -> Claim:
+        return await self._services.streams.claim(
+            question.owner.id, _timed_id(), task=question.as_task(), ref=question.ref
+        )
+
+    async def _pass_on(self, question: Question) -> str:
+        """Accept a question for another pod; returns its answer's id."""
+        claim = await self._claim(question)
+        if not claim.shared:
+            raise Unavailable("This pod is about to stop", code="moving", retry_after=1)
+        await self._let_go([claim])
+        return claim.answer_id
+
+    @contextlib.contextmanager
+    def _under_way(self) -> Iterator[None]:
+        """Have `hand_over` wait for a claim that is being made, and for its writer."""
+        self._claiming += 1
+        self._claimed.clear()
+        try:
+            yield
+        finally:
+            self._claiming -= 1
+            if not self._claiming:
+                self._claimed.set()
 
     async def _let_go(self, claims: list[Claim]) -> None:
         if not claims:
@@ -116,22 +144,25 @@ class Answering:
     async def _hold_claims(self) -> None:
         lost = await self._services.streams.renew(list(self._tasks.values()))
         for task, claim in self._tasks.items():
-            if claim.answer_id in lost:
+            if claim in lost:
                 task.cancel()
 
     async def _take_over(self) -> None:
-        for orphan in await self._services.streams.orphans(AT_ONCE - len(self._tasks)):
-            why = "handed over" if orphan.handed_over else "died"
-            metrics.ANSWERS_TAKEN_OVER.labels(why).inc()
-            log.info(
-                "Took over an answer",
-                answer_id=orphan.claim.answer_id,
-                reason=why,
-                next_seq=orphan.claim.next_seq,
-            )
-            await self._go_on(orphan)
+        with self._under_way():
+            room = max(0, AT_ONCE - len(self._tasks))
+            for orphan in await self._services.streams.orphans(room):
+                why = "handed over" if orphan.handed_over else "died"
+                metrics.ANSWERS_TAKEN_OVER.labels(why).inc()
+                log.info(
+                    "Took over an answer",
+                    answer_id=orphan.claim.answer_id,
+                    reason=why,
+                    next_seq=orphan.claim.next_seq,
+                )
+                self._start(orphan.claim, partial(self._go_on, orphan))
 
     async def _go_on(self, orphan: Orphan) -> None:
+        """Write what is missing of an answer; its end if nobody can know what that is."""
         claim = orphan.claim
         frames: list[str] = []
         try:
@@ -144,15 +175,22 @@ class Answering:
             end = interrupted()
             log.warning("Gave an answer up", answer_id=claim.answer_id, stuck=orphan.stuck)
             error = Error(code=end.code, message=end.message, retry_after=end.retry_after)
-            with contextlib.suppress(Fenced):
-                await Writer(self._services, claim).add(error, last=True)
-            return
-        self._start(claim, question, Said.of(frames))
+            await Writer(self._services, claim).add(error, last=True)
+        else:
+            await self._write(claim, question, Said.of(frames))
 
-    def _start(self, claim: Claim, question: Question, said: Said) -> None:
-        task = asyncio.create_task(self._write(claim, question, said))
+    def _start(self, claim: Claim, write: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Write in a task of its own: as long as it runs, its claim is renewed."""
+        task = asyncio.create_task(self._hold(write))
         self._tasks[task] = claim
         task.add_done_callback(self._tasks.pop)
+
+    async def _hold(self, write: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await write()
+        except (Fenced, StreamsDown) as e:
+            # Whoever finds its lease over goes on; that may be this pod.
+            log.warning("Left an answer to others", reason=type(e).__name__)
 
     async def _write(self, claim: Claim, question: Question, said: Said) -> None:
         structlog.contextvars.bind_contextvars(
@@ -165,11 +203,7 @@ class Answering:
             metrics.BACKGROUND_TASKS.track_inprogress(),
             metrics.ANSWER_GENERATION.time(),
         ):
-            try:
-                await Writing(self._services, claim, question, said).run()
-            except (Fenced, StreamsDown) as e:
-                # Whoever finds its lease over goes on; that may be this pod.
-                log.warning("Left an answer to others", reason=type(e).__name__)
+            await Writing(self._services, claim, question, said).run()
 
 
 def _timed_id() -> str:

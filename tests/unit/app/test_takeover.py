@@ -41,7 +41,6 @@ def orphan(own_app):
             await services.streams.append(dead, seq, json.dumps(frame | {"id": "a1", "seq": seq}))
         claim = await services.streams.claim(session.id, "a1")
         await lobby.answering._go_on(Orphan(claim, session.id, task, False, stuck))
-        await lobby.answering.finish(5)
         frames = services.streams.follow("a1", 0, live=False)
         return session, [json.loads(frame) async for _, frame in frames]
 
@@ -100,7 +99,6 @@ async def test_an_answer_that_was_stored_before_its_pod_died_is_stored_once(own_
     claim = await services.streams.claim(session.id, "a1")
     task = Question(session, "how?", PRODUCT).as_task()
     await lobby.answering._go_on(Orphan(claim, session.id, task, False, 0))
-    await lobby.answering.finish(5)
 
     stored = await services.conversations.read(session)
     assert len(stored.messages) == 2

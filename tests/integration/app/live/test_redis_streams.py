@@ -164,7 +164,7 @@ async def test_an_answer_without_its_pod_is_taken_over_once_when_its_lease_is_ov
     assert (orphan.claim.next_seq, orphan.session_id, orphan.task) == (2, "s", "what was asked")
     assert (orphan.handed_over, orphan.stuck) == (False, 0)
     assert await dead.orphans(10) == []
-    assert await dead.renew([claim]) == {"a1"}
+    assert await dead.renew([claim]) == {claim}
     with pytest.raises(Fenced):
         await dead.append(claim, 2, "late")
 
@@ -181,6 +181,26 @@ async def test_an_answer_let_go_is_taken_over_at_once_and_one_that_ended_never(p
     (orphan,) = await staying.orphans(10)
 
     assert (orphan.claim.answer_id, orphan.handed_over) == ("a2", True)
+
+
+async def test_what_was_let_go_stays_so_when_its_renewal_comes_late(pods):
+    """Another connection carries it: who sends first need not be heard first."""
+    leaving, staying = pods
+    claim, kept = await leaving.claim("s", "a1"), await leaving.claim("s", "a2")
+    await leaving.release([claim])
+
+    assert await leaving.renew([claim, kept]) == {claim}
+    (orphan,) = await staying.orphans(10)
+    assert (orphan.claim.answer_id, orphan.handed_over) == ("a1", True)
+
+
+async def test_who_lost_a_claim_and_took_it_over_again_loses_the_old_one_only(pods, queue):
+    pod, _ = pods
+    old = await pod.claim("s", "a1")
+    queue.cli("zadd", "hscjit:answers:leases", "1", "a1")  # time passes
+    (orphan,) = await pod.orphans(10)
+
+    assert await pod.renew([old, orphan.claim]) == {old}
 
 
 async def test_an_answer_that_kills_its_pods_is_seen_to_be_stuck(pods):
