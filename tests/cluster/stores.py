@@ -6,13 +6,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tests.cluster import debian
 from tests.cluster.ports import free_ports
 from tests.cluster.processes import Failed, group_of, humble_user, process
 from tests.cluster.progress import say
+from tests.cluster.shell import Unavailable
 
 _START_TIMEOUT_S = 30
 _POSTGRES = "/usr/lib/postgresql/*/bin"
@@ -78,6 +79,13 @@ def humble_folder() -> Iterator[Path]:
         if user:
             shutil.chown(folder, user, group_of(user))
         yield folder
+
+
+def programs() -> None:
+    """Have both servers and their clients, where this process may install them."""
+    for server, package in (("redis-server", "redis-server"), ("initdb", "postgresql-15")):
+        with suppress(Unavailable):
+            debian.program(server, package, say, _POSTGRES)
 
 
 def postgres_path() -> str:

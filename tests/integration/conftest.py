@@ -6,6 +6,12 @@ import pytest
 from tests.cluster import binaries, control_plane, stores
 
 
+@pytest.fixture(scope="session", autouse=True)
+def programs() -> None:
+    """The distribution's Redis and Postgres with their clients; who lacks one says so."""
+    stores.programs()
+
+
 @pytest.fixture(scope="session")
 def api_server() -> Iterator[control_plane.ControlPlane]:
     """A kube-apiserver with RBAC: `.url`, `.token`, `.ca_file`, `.kubeconfig` of an admin.

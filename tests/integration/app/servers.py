@@ -1,7 +1,6 @@
 """What the app's integration tests run beside the stores: workers, a Redis to kill, a slow site."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -149,7 +148,7 @@ class Redis:
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
     def start(self) -> None:
-        command = [shutil.which("redis-server"), "--port", str(self.port), "--dir"]
+        command = ["redis-server", "--port", str(self.port), "--dir"]
         command += [str(self._folder), "--bind", "127.0.0.1", "--appendonly", "yes", "--save", ""]
         with (self._folder / "redis.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
