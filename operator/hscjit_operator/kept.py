@@ -4,8 +4,9 @@ They carry the UID of the HSCJit they were made for, and no owner under Retain. 
 the same name can tell what it finds: its own, what another left behind, or a stranger's.
 """
 
+import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -63,11 +64,14 @@ class Keeper:
         secret = known.generated
         if secret is not None and _ours(secret, app) and self._complete(app, observed):
             return Found(await self._with_owner(app, secret))
-        problems = [p for p in [await self._claims(app, observed)] if p is not None]
-        if problems:
-            return Found(None, tuple(problems))
+        # A database may be there even where another's is used now: then the Secret was lost.
+        looked = _claim_names(app) + ([data_claim(app, names.POSTGRES)] if secret is None else [])
+        there = await self._claims(app, observed, looked)
+        problem = await self._adopt(app, there)
+        if problem is not None:
+            return Found(None, (problem,))
         if secret is None:
-            return await self._make(app, observed)
+            return await self._make(app, data_claim(app, names.POSTGRES) in there)
         if _ours(secret, app):
             return Found(await self._with_owner(app, secret))
         return await self._take_over(app, secret)
@@ -80,14 +84,30 @@ class Keeper:
             for component in _stateful(app)
         )
 
-    async def _claims(self, app: HSCJit, observed: Observed) -> Problem | None:
-        """Look for volumes that are there before we made any; adopt them if that was asked for."""
-        left = []
-        for name in _claim_names(app):
+    async def _claims(
+        self, app: HSCJit, observed: Observed, claims: Sequence[str]
+    ) -> dict[str, Body | None]:
+        """Return which volumes are there: None for one the watch shows as ours, else the body.
+
+        A watch hides those without our labels, so what it does not show is read, all at once.
+        """
+        there: dict[str, Body | None] = {}
+        doubtful = []
+        for name in dict.fromkeys(claims):
             known = observed.get((kinds.CLAIM.kind, name))
             if known is not None and known.owner_uid == app.uid and not known.deleting:
-                continue
-            found = await self._api.get(kinds.CLAIM, app.namespace, name)
+                there[name] = None
+            else:
+                doubtful.append(name)
+        reads = (self._api.get(kinds.CLAIM, app.namespace, name) for name in doubtful)
+        found = zip(doubtful, await asyncio.gather(*reads), strict=True)
+        return there | {name: body for name, body in found if body is not None}
+
+    async def _adopt(self, app: HSCJit, there: Mapping[str, Body | None]) -> Problem | None:
+        """Adopt the volumes that are there before we made any, if that was asked for."""
+        left = []
+        for name in _claim_names(app):
+            found = there.get(name)
             if found is None or _owner_uid(found) == app.uid:
                 continue
             if _leaving(found):
@@ -105,17 +125,15 @@ class Keeper:
             await self._applier.relabel(kinds.CLAIM, found, labels, owner)
         return None
 
-    async def _make(self, app: HSCJit, observed: Observed) -> Found:
+    async def _make(self, app: HSCJit, database: bool) -> Found:
         """Make the Secret, unless a database still has the password of one that is gone."""
-        claim = data_claim(app, names.POSTGRES)
-        kept = observed.get((kinds.CLAIM.kind, claim))
-        if kept is None and await self._api.get(kinds.CLAIM, app.namespace, claim) is None:
+        if not database:
             log.info("Making Secret", name=names.child(app.name, names.SECRET))
             manifest = manifests.secret.generated(app, self._token)
             body = await self._api.apply(kinds.SECRET, manifest, reason="create")
             self._references.learn(app.key, body)
             return Found(secret_facts(body))
-        name = names.child(app.name, names.SECRET)
+        name, claim = names.child(app.name, names.SECRET), data_claim(app, names.POSTGRES)
         said = (
             f"Secret {name} is gone, but the database on {claim} still has its password: restore "
             f"the Secret from your own copy, or delete {claim} to start with an empty database"

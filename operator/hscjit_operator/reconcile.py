@@ -12,7 +12,17 @@ from typing import Any, Final
 
 import structlog
 
-from hscjit_operator import asked, cleanups, conditions, handover, metrics, names, report, sight
+from hscjit_operator import (
+    asked,
+    cleanups,
+    conditions,
+    handover,
+    manuals,
+    metrics,
+    names,
+    report,
+    sight,
+)
 from hscjit_operator.asked import Asked
 from hscjit_operator.backups import Backups
 from hscjit_operator.cluster import kinds, turns
@@ -232,7 +242,6 @@ class Reconciler:
             run.problems.append(upgrade_required(version))
         elif turn.secret is not None and not sight.steps_on(run.status, back):
             stopped = back is not None and back.stopped
-            before = recall.children.inputs
             policy = policy_of(app)
             targets = clamp(flown.targets if flown else policy.start(), policy.bounds())
             inputs = Inputs(
@@ -248,9 +257,7 @@ class Reconciler:
                 stopped=stopped,
                 restore=back.stamp if back is not None and back.job else None,
                 exchange=turn.exchange,
-                manuals_ip=sight.manuals_ip(
-                    run.observed, app.name, before.manuals_ip if before else None
-                ),
+                manuals_ip=await self._manuals(run),
                 secrets=known.secrets(turn.secret),
                 places=known.around.places,
                 backups_kept=sight.keeps_backups(app, run.observed),
@@ -345,6 +352,17 @@ class Reconciler:
         run.problems += [hold.problem] if hold.problem else []
         run.acted = hold.wrote
         return hold.main
+
+    async def _manuals(self, run: _Pass) -> str | None:
+        """Return where the bundled manuals are served; of a new HSCJit that is seen to first."""
+        before = run.recall.children.inputs
+        return await manuals.address(
+            self._applier,
+            run.app,
+            run.observed,
+            before.manuals_ip if before else None,
+            begins="observedGeneration" not in run.status and not run.pause.holds("all"),
+        )
 
     async def _tend(self, run: _Pass, inputs: Inputs) -> None:
         app, status = run.app, run.status

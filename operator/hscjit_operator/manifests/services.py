@@ -17,9 +17,7 @@ def services(app: HSCJit) -> list[Manifest]:
     """Return the Services, in the order of their names."""
     return [
         api(app),
-        # The API's pods serve the sample manuals too. A Service of its own gives them an address
-        # that can be allowed to the workers without allowing them a private range.
-        _inner(app, names.MANUALS, names.API, WEB_PORT, API_PORT),
+        manuals(app),
         *(
             _inner(app, store, store, port, port)
             for store, port in _STORES
@@ -44,6 +42,15 @@ def api(app: HSCJit) -> Manifest:
             "ports": [port],
         },
     }
+
+
+def manuals(app: HSCJit) -> Manifest:
+    """Return where workers find the sample manuals, which the API's pods serve too.
+
+    A Service of its own gives them an address that can be allowed to the workers without allowing
+    them a private range.
+    """
+    return _inner(app, names.MANUALS, names.API, WEB_PORT, API_PORT)
 
 
 def _inner(app: HSCJit, suffix: str, component: str, port: int, target: int) -> Manifest:

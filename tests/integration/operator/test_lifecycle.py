@@ -1,6 +1,7 @@
 """From `kubectl apply` to Answering, quiet afterwards, and gone after `kubectl delete`."""
 
 import asyncio
+from collections import Counter
 
 import pytest
 from tests.integration.operator.world import World, operator
@@ -61,6 +62,29 @@ async def test_an_empty_spec_becomes_an_answering_assistant(world: World):
         assert (status["image"], status["version"]) == ("app:1", "1")
         assert (await world.condition("Reconciling"))["status"] == "False"
         assert (await world.condition("DatabaseMigrated"))["status"] == "True"
+
+
+async def test_a_new_one_costs_a_write_for_each_child_and_then_one_for_its_status(world: World):
+    async with operator(world) as calls:
+        await world.settle()  # by now nothing is new to the operator itself
+        await world.calm()
+        other = world.beside("other")
+
+        calls.restart()
+        await other.create()
+        await other.job("mig")
+        await other.until_condition("Ready", "Progressing")
+        await other.calm()
+
+        children = await other.children()
+        writes = Counter(("PATCH", kind) for kind, _ in children)
+        assert calls.writes == writes + Counter({("PATCH", "Secret"): 1, ("PATCH", "HSCJit"): 1})
+        assert calls.reads == {("GET", "PersistentVolumeClaim"): 3}
+
+        # One pass made them all, and told of them once.
+        app = await other.app()
+        versions = [int(body["metadata"]["resourceVersion"]) for body in children.values()]
+        assert max(versions) < int(app["metadata"]["resourceVersion"])
 
 
 async def test_settled_passes_and_a_restart_ask_for_nothing(world: World):
