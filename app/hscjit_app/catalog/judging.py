@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from hscjit_app.catalog import matching, words
+from hscjit_app.catalog import matching, vocabulary, words
 from hscjit_app.catalog.products import Product
 
 _RUN = re.compile(r"\d+|[^\W\d_]+")
@@ -95,14 +95,14 @@ def _alike(typed: Sequence[str], forms: list[str]) -> dict[str, _Alike]:
     """Return for each form which typed words it is like, and how much, 0..1; see `FuzzyIndex`."""
     ratios = process.cdist(typed, forms, scorer=fuzz.ratio, dtype=np.float32)
     for at, word in enumerate(typed):
-        if len(word) < matching.FUZZY_FROM:
+        if len(word) < vocabulary.FUZZY_FROM:
             ratios[at] = 0
         elif word not in forms:  # a word that is there needs no guess at unfinished ones
             cut = [form[: len(word)] for form in forms]
             start = process.cdist([word], cut, scorer=fuzz.ratio, dtype=np.float32)[0]
-            np.maximum(ratios[at], start * matching.UNFINISHED, out=ratios[at])
+            np.maximum(ratios[at], start * vocabulary.UNFINISHED, out=ratios[at])
     ratios /= 100
-    at_typed, at_form = (ratios >= matching.TYPO_FLOOR).nonzero()
+    at_typed, at_form = (ratios >= vocabulary.TYPO_FLOOR).nonzero()
     found: dict[str, _Alike] = {form: [] for form in forms}
     for at, form, alike in zip(
         at_typed.tolist(), at_form.tolist(), ratios[at_typed, at_form].tolist(), strict=True
@@ -119,7 +119,7 @@ def _alike(typed: Sequence[str], forms: list[str]) -> dict[str, _Alike]:
 
 def _literal(word: str, text: str, at: Sequence[int], found: dict[str, _Alike]) -> None:
     """Add forms in which the word stands letter by letter."""
-    lead = 0 if len(word) >= matching.FUZZY_FROM else 1
+    lead = 0 if len(word) >= vocabulary.FUZZY_FROM else 1
     sought = "\n" + word if lead else word
     place = text.find(sought)
     while place >= 0:

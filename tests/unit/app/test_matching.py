@@ -23,21 +23,20 @@ def product(brand: str, name: str, category: str = "", aliases: tuple[str, ...] 
     )
 
 
-INDEX = FuzzyIndex(
-    [
-        product("Roland Corporation", "Roland TD-17KVX Gen 2", "Electronic Drums"),
-        product("Roland Corporation", "Roland TD-17KV", "Electronic Drums"),
-        product("Roland Corporation", "Roland RH-300 Headphones", "Headphones"),
-        product("Nord", "Nord Stage 4 88-Keys", "Keyboard", ("NS4",)),
-        product("Boss", "BOSS Stage Keyboard 88", "Keyboard"),
-        product("Moog", "Moog Grandmother", "Synthesizer"),
-        product("Moog", "Moog Mother-32", "Synthesizer"),
-        product("Córdoba", "Córdoba C5 Guitar", "Guitar"),
-        product("D'Angelico", "D'Angelico Excel DC", "Guitar"),
-        product("Ямаха", "Ямаха П-45", "Пианино"),
-        product("רולנד", "רולנד פסנתר", ""),
-    ]
-)
+PRODUCTS = [
+    product("Roland Corporation", "Roland TD-17KVX Gen 2", "Electronic Drums"),
+    product("Roland Corporation", "Roland TD-17KV", "Electronic Drums"),
+    product("Roland Corporation", "Roland RH-300 Headphones", "Headphones"),
+    product("Nord", "Nord Stage 4 88-Keys", "Keyboard", ("NS4",)),
+    product("Boss", "BOSS Stage Keyboard 88", "Keyboard"),
+    product("Moog", "Moog Grandmother", "Synthesizer"),
+    product("Moog", "Moog Mother-32", "Synthesizer"),
+    product("Córdoba", "Córdoba C5 Guitar", "Guitar"),
+    product("D'Angelico", "D'Angelico Excel DC", "Guitar"),
+    product("Ямаха", "Ямаха П-45", "Пианино"),
+    product("רולנד", "רולנד פסנתר", ""),
+]
+INDEX = FuzzyIndex(PRODUCTS)
 
 TYPED = {
     "a typo in the brand": ("rolnd td17", "Roland TD-17KV"),
@@ -66,6 +65,17 @@ TYPED = {
 @pytest.mark.parametrize(("typed", "meant"), TYPED.values(), ids=TYPED)
 def test_what_is_typed_finds_what_is_meant(typed, meant):
     assert INDEX.predict(typed)[0].product.name == meant
+
+
+@pytest.mark.parametrize(("typed", "meant"), TYPED.values(), ids=TYPED)
+def test_what_was_typed_before_changes_no_answer(typed, meant):
+    used = FuzzyIndex(PRODUCTS)
+    for text in ("roland stage 4", "moog mother", "td", meant):
+        for size in range(1, len(text)):
+            used.predict(text[:size])
+
+    for size in range(1, len(typed) + 1):
+        assert used.predict(typed[:size]) == FuzzyIndex(PRODUCTS).predict(typed[:size])
 
 
 NOTHING = {
