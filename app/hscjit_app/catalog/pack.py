@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 FORMAT = 2
 """Raised whenever what is inside changes its meaning; part of every file's name."""
+PARTIAL = ".partial-"
+"""How the name of a file begins that is still being written."""
 _MAGIC = b"HSCJPACK"
 _ALIGN = 64
 
@@ -36,7 +38,7 @@ def write(path: Path, arrays: Arrays) -> None:
         end = begin + array.nbytes
     head = json.dumps({"format": FORMAT, "bytes": end, "arrays": places}).encode()
     start = _start(head)
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=PARTIAL)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(_MAGIC + len(head).to_bytes(8, "little") + head)

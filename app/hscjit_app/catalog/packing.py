@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from hscjit_app.errors import CatalogError
 
 PATIENCE_S = 300.0
 KEEP = 2
-"""Packs left in the folder: the newest, and the one an older process may be about to map."""
+"""Packs in the folder at most, the one being written among them: the other is what processes serve
+from, or are about to map. A pod's scratch space has room for no more of a large catalogue."""
 
 Files = Sequence[tuple[str, bytes]]
 
@@ -34,8 +36,10 @@ def mapped(files: Files, folder: Path, packs: Path) -> tuple[Records, LargeIndex
         packs.mkdir(mode=0o700, parents=True, exist_ok=True)
         if packs.stat().st_uid != os.getuid():
             raise CatalogError(f"{packs} belongs to somebody else: no index is taken from there")
+        path = packs / name_of(files)
         try:
-            arrays = pack.read(packs / name_of(files))
+            arrays = pack.read(path)
+            os.utime(path)  # it is used from now on: others go first
         except (FileNotFoundError, pack.NotAPack):
             arrays = pack.read(packs / _build(folder, packs))
     except (OSError, pack.NotAPack) as e:
@@ -60,8 +64,9 @@ def write(files: Files, packs: Path) -> str:
     if not found:
         raise CatalogError(products.NOTHING)
     name = name_of(files)
-    pack.write(packs / name, {**large.encode(found), **records.encode(found)})
-    _tidy(packs, name)
+    arrays = {**large.encode(found), **records.encode(found)}
+    _make_room(packs, name)
+    pack.write(packs / name, arrays)
     return name
 
 
@@ -84,18 +89,23 @@ def _build(folder: Path, packs: Path) -> str:
     return done.stdout.strip()
 
 
-def _tidy(packs: Path, name: str) -> None:
-    """Drop old packs; a process that has one mapped keeps it until it ends."""
+def _make_room(packs: Path, name: str) -> None:
+    """Drop all but the newest packs, and what builders left behind that were killed meanwhile.
 
-    def made(path: Path) -> float:
-        with contextlib.suppress(OSError):
-            return path.stat().st_mtime
-        return 0.0
-
-    others = sorted((p for p in packs.glob("*.pack") if p.name != name), key=made, reverse=True)
-    for path in others[KEEP - 1 :]:
+    A process that has a pack mapped keeps it until it ends.
+    """
+    others = sorted((p for p in packs.glob("*.pack") if p.name != name), key=_made, reverse=True)
+    given_up = time.time() - 2 * PATIENCE_S
+    left = [p for p in packs.glob(f"{pack.PARTIAL}*") if _made(p) < given_up]
+    for path in [*others[KEEP - 1 :], *left]:
         with contextlib.suppress(OSError):
             path.unlink()
+
+
+def _made(path: Path) -> float:
+    with contextlib.suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0
 
 
 def default_folder() -> Path:

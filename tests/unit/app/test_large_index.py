@@ -1,6 +1,8 @@
 """A large catalogue is found in, judged and shared as a small one is."""
 
 import json
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -247,10 +249,10 @@ async def test_a_large_catalogue_is_packed_once_mapped_by_all_and_swapped_live(p
     first = CatalogStore(tmp_path / "files", packed)
     await first.refresh()
     (path,) = packed.glob("*.pack")
-    made = path.stat().st_mtime_ns
+    made = path.stat().st_ino
     second = CatalogStore(tmp_path / "files", packed)
     await second.refresh()
-    assert path.stat().st_mtime_ns == made
+    assert path.stat().st_ino == made
     assert isinstance(second.current.index, LargeIndex)
     assert second.current.index.predict("grandmothr")[0].product.name == "Moog Grandmother"
 
@@ -296,11 +298,50 @@ def test_a_process_of_its_own_builds_or_says_why_not(tmp_path):
         packing.mapped(store.read(tmp_path / "files"), tmp_path / "files", tmp_path / "packs")
 
 
-def test_old_packs_are_dropped(tmp_path):
-    for n in range(4):
-        packing.write([("a.json", _file(MEANT[n]))], tmp_path)
+def test_while_a_pack_is_written_only_one_more_is_there(monkeypatch, tmp_path):
+    beside = []
+    written = pack.write
 
-    assert len(list(tmp_path.glob("*.pack"))) == packing.KEEP
+    def write(path, arrays):
+        beside.append({p.name for p in tmp_path.iterdir()} - {path.name})
+        written(path, arrays)
+
+    monkeypatch.setattr(pack, "write", write)
+    names = [packing.write([("a.json", _file(MEANT[n]))], tmp_path) for n in range(4)]
+
+    assert beside == [set(), {names[0]}, {names[1]}, {names[2]}]
+    assert {p.name for p in tmp_path.iterdir()} == set(names[2:])
+
+
+async def test_the_pack_that_is_served_stays_whenever_it_was_made(packed, tmp_path):
+    files = tmp_path / "files"
+    catalog = CatalogStore(files, packed)
+    for n, one in enumerate((MEANT, FILLERS[:9], MEANT)):
+        write(files, *one)
+        await catalog.refresh()
+        for path in packed.glob("*.pack"):  # as if each had been used an hour after the other
+            if path.stat().st_mtime > time.time() - 60:
+                os.utime(path, (n * 3600, n * 3600))
+    served = packing.name_of(store.read(files))
+    write(files, *FILLERS[:12])
+    await catalog.refresh()
+
+    assert {p.name for p in packed.glob("*.pack")} == {
+        served,
+        packing.name_of(store.read(files)),
+    }
+
+
+def test_what_a_killed_builder_left_goes_and_what_another_writes_stays(tmp_path):
+    ages = {"left": 3 * packing.PATIENCE_S, "written now": 1.0}
+    for name, age in ages.items():
+        path = tmp_path / f"{pack.PARTIAL}{name}"
+        path.write_bytes(b"half")
+        os.utime(path, (time.time() - age,) * 2)
+
+    packing.write([("a.json", _file(MEANT[0]))], tmp_path)
+
+    assert [p.name for p in tmp_path.glob(f"{pack.PARTIAL}*")] == [f"{pack.PARTIAL}written now"]
 
 
 def test_a_folder_that_cant_hold_packs_is_said(tmp_path):
