@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -12,7 +13,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from hscjit_app import metrics
-from hscjit_app.catalog import views
 from hscjit_app.catalog.products import Product
 from hscjit_app.deps import Services
 from hscjit_app.errors import AppError, BadRequest, TooFast
@@ -20,6 +20,7 @@ from hscjit_app.sessions import Session
 from hscjit_app.ws import limits
 from hscjit_app.ws.answering import Answering
 from hscjit_app.ws.following import Following
+from hscjit_app.ws.guessing import Guesses
 from hscjit_app.ws.protocol import (
     CLIENT_MESSAGE,
     CLOSE_IDLE,
@@ -29,7 +30,6 @@ from hscjit_app.ws.protocol import (
     Error,
     Hello,
     LockAndQuery,
-    Prediction,
     Query,
     Status,
     Typing,
@@ -39,6 +39,7 @@ from hscjit_app.ws.sending import SendQueue
 from hscjit_app.ws.writing import Question
 
 log = structlog.get_logger(__name__)
+_LEVEL = logging.getLogger(__name__)
 
 
 class Conversation:
@@ -50,12 +51,15 @@ class Conversation:
         services: Services,
         answering: Answering,
         questions: limits.Buckets,
+        guesses: Guesses,
+        *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._socket = socket
         self._services = services
         self._answering = answering
         self._questions = questions
+        self._guesses = guesses
         self._clock = clock
         now = clock()
         self._messages = limits.Bucket(limits.MESSAGES_PER_S, limits.MESSAGES_BURST, now)
@@ -162,17 +166,12 @@ class Conversation:
             return
         content, heard_at = self._typed
         self._typed = None
-        index = self._services.catalog.current.index
-        matches = index.predict(content) if index is not None else []
-        frame = Prediction(content=content, data=[views.candidate(match) for match in matches])
-        self._queue.offer_prediction(frame.encode())
+        guess = self._guesses.of(content, self._services.catalog.current.index)
+        self._queue.offer_prediction(guess.frame)
         metrics.PREDICTION_LATENCY.observe(time.perf_counter() - heard_at)
-        if matches:
-            log.debug(
-                "Predicted product",
-                product_id=matches[0].product.id,
-                confidence=matches[0].confidence,
-            )
+        # A record that nobody keeps costs as much as all of the above.
+        if guess.product_id is not None and _LEVEL.isEnabledFor(logging.DEBUG):
+            log.debug("Predicted product", product_id=guess.product_id, confidence=guess.confidence)
 
     def _hear_question(self, message: Query | LockAndQuery) -> None:
         if self._following.unfinished + self._beginning >= limits.ANSWERS_AT_ONCE:

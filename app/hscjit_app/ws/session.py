@@ -12,6 +12,7 @@ from hscjit_app.pods import Topic
 from hscjit_app.ws import limits, origin
 from hscjit_app.ws.answering import Answering
 from hscjit_app.ws.conversation import Conversation
+from hscjit_app.ws.guessing import Guesses
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +29,7 @@ class Lobby:
         self.answering = Answering(services)
         self.questions = limits.Buckets(limits.QUESTIONS_PER_S, limits.QUESTIONS_BURST)
         self.addresses = limits.Addresses()
+        self.guesses = Guesses()
         self.open: set[Conversation] = set()
         self.handed_over = asyncio.Event()
         """Set once no answer is written here any more: sockets need wait for none."""
@@ -86,7 +88,7 @@ async def converse(socket: WebSocket) -> None:
         log.info("Refused a socket", reason="too many from one address")
         await socket.close()
         return
-    conversation = Conversation(socket, found, lobby.answering, lobby.questions)
+    conversation = Conversation(socket, found, lobby.answering, lobby.questions, lobby.guesses)
     lobby.open.add(conversation)
     try:
         with metrics.WEBSOCKETS.track_inprogress():
