@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
-from typing import Self
+from typing import NamedTuple, Self
 
 _UPGRADE = (
     "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -85,15 +85,25 @@ async def burst(customers: Sequence[Customer], frames: Sequence[bytes], each: in
     return len(customers) * each
 
 
+class Paced(NamedTuple):
+    """What typing at an even pace was like, in seconds, keystroke by keystroke."""
+
+    delays: list[float]
+    """From when a keystroke was due until its answer was read: whatever waited, counts."""
+    late: list[float]
+    """How much later than due it was written: what of the delay is this client's own."""
+
+
 async def steady(
     customers: Sequence[Customer], frames: Sequence[bytes], per_s: float, for_s: float
-) -> list[float]:
-    """Type at an even pace over all sockets in turns; return each answer's delay in seconds."""
-    delays: list[float] = []
+) -> Paced:
+    """Type at an even pace over all sockets in turns."""
+    paced = Paced([], [])
 
     async def one(n: int, due: float) -> None:
+        paced.late.append(time.perf_counter() - due)
         await customers[n % len(customers)].round_trip(frames[n % len(frames)])
-        delays.append(time.perf_counter() - due)  # from when it was due: waiting counts
+        paced.delays.append(time.perf_counter() - due)
 
     async with asyncio.timeout(for_s + 30), asyncio.TaskGroup() as group:
         begun = time.perf_counter()
@@ -102,4 +112,4 @@ async def steady(
             if (early := due - time.perf_counter()) > 0:
                 await asyncio.sleep(early)
             group.create_task(one(n, due))
-    return delays
+    return paced
