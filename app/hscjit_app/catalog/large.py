@@ -6,12 +6,11 @@
    `matching` says it is**.
 
 A name found is the product's name, brand before it, or an alias; the category judges, it does not
-find. Texts typed before are answered from memory: everybody's first letters are the same.
+find. What each word was found to mean is kept: while the last one grows, the others are known.
 """
 
 import json
 from collections.abc import Sequence
-from functools import lru_cache
 from operator import itemgetter, neg
 from typing import NamedTuple, Self
 
@@ -110,7 +109,6 @@ class LargeIndex:
             words.typed(text) for text in json.loads(arrays["category_names"].tobytes())
         ]
         self._postings = Postings(arrays)
-        self._remembered = lru_cache(matching.REMEMBERED)(self._predict)
 
     @classmethod
     def of(cls, products: Sequence[Product]) -> Self:
@@ -120,7 +118,7 @@ class LargeIndex:
 
     def predict(self, text: str, limit: int = LIMIT) -> list[Match]:
         """See `Predictor`."""
-        return list(self._remembered(text[-MAX_TEXT:], limit))
+        return self._predict(text[-MAX_TEXT:], limit)
 
     def identify(self, question: str) -> Match | None:
         """See `Predictor`: the names that hold the rarest of the sentence's words are judged."""
@@ -154,12 +152,12 @@ class LargeIndex:
         at = self._offsets
         return str(self._names[at[number] : at[number + 1]], "utf-8", "surrogatepass")
 
-    def _predict(self, text: str, limit: int) -> tuple[Match, ...]:
+    def _predict(self, text: str, limit: int) -> list[Match]:
         typed = _typed(text)
         apart = self._postings.apart(typed)
         found = self._first(self._find(typed, apart, limit), limit)
         if not found:
-            return ()
+            return []
         rows = [self._owners[one.number] for one in found]
         verdicts = judging.judge(
             apart,
@@ -180,7 +178,7 @@ class LargeIndex:
             if verdict.confidence < FLOOR or len(sure) == limit:
                 break
             sure.setdefault(row, verdict)
-        return tuple([self._match(row, verdict) for row, verdict in sure.items()])
+        return [self._match(row, verdict) for row, verdict in sure.items()]
 
     def _first(self, found: list[_Found], products: int) -> list[_Found]:
         """Return the names of so many products that hold most, and WRatio's first few."""

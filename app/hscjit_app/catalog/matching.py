@@ -10,7 +10,6 @@ the last word of a text grows, the others are not looked up again.
 """
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
@@ -20,12 +19,11 @@ import numpy.typing as npt
 from hscjit_app.catalog import words
 from hscjit_app.catalog.prediction import LIMIT, MAX_TEXT, Match
 from hscjit_app.catalog.products import Product
+from hscjit_app.catalog.remembering import remembering
 from hscjit_app.catalog.vocabulary import Alike, Vocabulary, most
 
 FLOOR = 0.45
-REMEMBERED = 4096
-"""Texts whose matches an index keeps: all customers' first letters are the same."""
-WORDS_REMEMBERED = 1024
+REMEMBERED = 1024
 """Words whose meaning an index keeps, some kB each, and as many pairs of neighbours."""
 MAX_TYPED_WORDS = 12
 """More words are a sentence: only the last ones are looked at while somebody types."""
@@ -55,11 +53,10 @@ class FuzzyIndex:
 
     def __init__(self, products: Sequence[Product]) -> None:
         self._products = list(products)
-        self._remembered = lru_cache(REMEMBERED)(self._predict)
         entries = [_entry(product) for product in self._products]
         self._vocabulary = Vocabulary(word.form for entry in entries for word, _ in entry)
-        self._word = lru_cache(WORDS_REMEMBERED)(self._mean_word)
-        self._pair = lru_cache(WORDS_REMEMBERED)(self._mean_pair)
+        self._word = remembering(self._mean_word, REMEMBERED)
+        self._pair = remembering(self._mean_pair, REMEMBERED)
         self._shown = [[word.shown for word, _ in entry] for entry in entries]
         self._name_length = np.array(
             [sum(len(w.form) for w in words.named(p.name) if w.whole) or 1 for p in self._products],
@@ -81,13 +78,10 @@ class FuzzyIndex:
         self._name_weights = np.where(self._weights > CATEGORY, self._weights, 0)
 
     def predict(self, text: str, limit: int = LIMIT) -> list[Match]:
-        """See `Predictor`; costs some 0.2 ms for 300 products, if nobody typed it lately."""
-        return list(self._remembered(text[-MAX_TEXT:], limit))
-
-    def _predict(self, text: str, limit: int) -> tuple[Match, ...]:
-        typed = [word[:MAX_WORD] for word in words.typed(text)[-MAX_TYPED_WORDS:]]
+        """See `Predictor`; costs some 0.2 ms for 300 products."""
+        typed = [w[:MAX_WORD] for w in words.typed(text[-MAX_TEXT:])[-MAX_TYPED_WORDS:]]
         if not typed or not self._products:
-            return ()
+            return []
         meant = _with_neighbours(typed, self._word, self._pair)
         best = np.array([np.maximum.reduce([one.best for one in word]) for word in meant])
         lengths = np.array([len(word) for word in typed], dtype=np.float32)
@@ -98,13 +92,11 @@ class FuzzyIndex:
         confidence = QUALITY * quality + COVERAGE * covered
         order = np.argsort(-confidence, kind="stable")[:limit]
         alike = [[one.alike for one in word] for word in meant]
-        return tuple(
-            [
-                self._match(row, sure, alike)
-                for row, sure in zip(order.tolist(), confidence[order].tolist(), strict=True)
-                if sure >= FLOOR
-            ]
-        )
+        return [
+            self._match(row, sure, alike)
+            for row, sure in zip(order.tolist(), confidence[order].tolist(), strict=True)
+            if sure >= FLOOR
+        ]
 
     def identify(self, question: str) -> Match | None:
         """See `Predictor`: rare words decide, and a model or a pair of words must be among them."""

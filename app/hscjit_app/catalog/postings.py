@@ -8,7 +8,6 @@ Names are numbered from the shortest to the longest: among equals the shorter on
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ import numpy.typing as npt
 
 from hscjit_app.catalog import tally
 from hscjit_app.catalog.pack import Arrays
+from hscjit_app.catalog.remembering import remembering
 from hscjit_app.catalog.spelling import Reading, Spelling
 from hscjit_app.catalog.tally import BLOCK, Bits, Tally
 
@@ -96,9 +96,9 @@ class Postings:
         blocks = -(-self._names // BLOCK)
         self._bits = list(arrays["common_bits"].view(np.uint64).reshape(len(common), blocks))
         self._common = {number: row for row, number in enumerate(common)}
-        self._held = lru_cache(REMEMBERED)(self._look_up)
-        self._joined = lru_cache(REMEMBERED)(self._look_up_joined)
-        self._cut = lru_cache(REMEMBERED)(self._spelling.apart)
+        self._held = remembering(self._look_up, REMEMBERED)
+        self._joined = remembering(self._look_up_joined, REMEMBERED)
+        self._cut = remembering(self._spelling.apart, REMEMBERED)
 
     def candidates(
         self, words: Sequence[str], most: int, others: int = 0, *, rare_first: bool = False

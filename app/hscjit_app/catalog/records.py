@@ -4,7 +4,6 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple
-from functools import lru_cache
 from typing import overload
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from hscjit_app.catalog.pack import Arrays
 from hscjit_app.catalog.products import Brand, Product, Relation
+from hscjit_app.catalog.remembering import remembering
 
 KEPT = 4096
 """Products kept as objects because they were looked at lately."""
@@ -67,9 +67,13 @@ class Records(Mapping[str, Product]):
         self._hashes = arrays["id_hashes"]
         self._rows = arrays["id_rows"]
         self._brands = [Brand(*fields) for fields in json.loads(arrays["brands"].tobytes())]
-        self.at = lru_cache(KEPT)(self._read)
+        self.at = remembering(self._read, KEPT)
         """Return the product of a row."""
-        self.order = _InOrder(self)
+
+    @property
+    def order(self) -> Sequence[Product]:
+        """The products by row."""
+        return _InOrder(self)
 
     def __getitem__(self, product_id: str) -> Product:
         """Return a product; raises KeyError."""
