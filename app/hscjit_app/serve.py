@@ -4,6 +4,12 @@ SIGTERM drains within `DRAIN_S`: not ready from that moment, answers end or are 
 pods, sockets are told to move (close code 1012), and the process exits with 0 in less than 5 s.
 """
 
+import gc
+
+if __name__ == "__main__":
+    # What is imported stays: to look for garbage among it again and again is a part of the start.
+    gc.disable()
+
 import asyncio
 import os
 import signal
@@ -44,6 +50,9 @@ class Server(uvicorn.Server):
         """See uvicorn; remembers the loop, which a signal handler can't ask for."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
+        if not gc.isenabled():
+            gc.freeze()  # nor need it be looked at later, which would hold the loop up each time
+            gc.enable()
         log.info("Listening", port=self.config.port)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 as uvicorn's
