@@ -67,7 +67,8 @@ class Client:
 
         With the `session` and `last_id` of an earlier client its conversation goes on, and
         `follow` gives the frames it had not seen. Raises OSError or WebSocketException when the
-        server can't be reached.
+        server can't be reached, and `Refused` (`unknown_version`) when it speaks another version of
+        the protocol.
         """
         urls = [url] if isinstance(url, str) else url
         client = cls([_socket_url(one) for one in urls], reconnect_s)
@@ -176,11 +177,16 @@ class Client:
             hello["session"] = self.session
         if self.last_id is not None:
             hello["last_id"] = self.last_id
-        await socket.send(json.dumps(hello))  # here a loss is the caller's to mend
-        frame = await self._receive()
-        while frame["type"] != "welcome":
-            _raise_refusal(frame)
+        try:
+            await socket.send(json.dumps(hello))  # here a loss is the caller's to mend
             frame = await self._receive()
+            while frame["type"] != "welcome":
+                _raise_refusal(frame)
+                frame = await self._receive()
+            _raise_other_version(frame)
+        except Refused:
+            await socket.close()
+            raise
         self.session = frame["session"]
 
     async def _reopen(self) -> None:
@@ -226,3 +232,10 @@ def _socket_url(url: str) -> str:
 def _raise_refusal(frame: Frame) -> None:
     if frame["type"] == "error" and "id" not in frame:
         raise Refused(frame)
+
+
+def _raise_other_version(welcome: Frame) -> None:
+    spoken = welcome.get("version", 1)
+    if spoken != VERSION:
+        message = f"The server speaks version {spoken} of the protocol, this client {VERSION}"
+        raise Refused({"code": "unknown_version", "message": message})

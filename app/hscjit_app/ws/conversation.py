@@ -27,6 +27,7 @@ from hscjit_app.ws.protocol import (
     CLOSE_MOVING,
     CLOSE_POLICY,
     MAX_MESSAGE_BYTES,
+    VERSION,
     Error,
     Hello,
     LockAndQuery,
@@ -146,7 +147,7 @@ class Conversation:
         try:
             message = CLIENT_MESSAGE.validate_json(text)
         except ValidationError as e:
-            raise BadRequest(_explain(e)) from e
+            raise _refusal(e) from e
         match message:
             case Typing():
                 self._hear_typing(message)
@@ -271,8 +272,12 @@ class Conversation:
         return task
 
 
-def _explain(error: ValidationError) -> str:
+def _refusal(error: ValidationError) -> BadRequest:
     """Say what was found where, without quoting the message back."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else first["msg"]
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    if any(one["loc"] == ("hello", "version") and one["type"] == "literal_error" for one in found):
+        # Whatever else is in it: a newer client's hello may hold what we don't know.
+        said = f"hello.version: This server speaks version {VERSION} of the protocol"
+        return BadRequest(said, code="unknown_version")
+    where = ".".join(str(part) for part in found[0]["loc"])
+    return BadRequest(f"{where}: {found[0]['msg']}" if where else found[0]["msg"])

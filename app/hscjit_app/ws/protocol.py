@@ -113,6 +113,8 @@ class Welcome(_Out):
     session: str
     resumed: bool
     """False = this is a new conversation (also when the session offered was not valid)."""
+    version: int = VERSION
+    """Of the protocol, as it is spoken from here on; absent = 1."""
 
 
 class ResyncRequired(_Out):

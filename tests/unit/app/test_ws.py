@@ -89,7 +89,7 @@ async def test_who_reconnects_gets_every_later_frame_once(app):
         welcome = await socket.receive()
         after = await socket.until("answer_done", "error")
 
-    assert welcome == {"type": "welcome", "session": session, "resumed": True}
+    assert welcome == {"type": "welcome", "session": session, "resumed": True, "version": 1}
     assert [f["seq"] for f in before + after] == list(range(1, len(before + after) + 1))
     assert after[-1]["type"] == "answer_done"
 
@@ -222,7 +222,13 @@ MALFORMED = {
         "malformed",
         "query.query",
     ),
-    "another version": ('{"type": "hello", "version": 2}', "malformed", "hello.version"),
+    "no version": ('{"type": "hello"}', "malformed", "hello.version"),
+    "another version": ('{"type": "hello", "version": 2}', "unknown_version", "version 1"),
+    "a hello of another version": (
+        '{"type": "hello", "new": 1, "version": 2}',
+        "unknown_version",
+        "version 1",
+    ),
     "a list": ("[]", "malformed", ""),
     "an unknown product": (
         '{"type": "query", "query": "a", "product_id": "x"}',
