@@ -18,9 +18,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast
 
 from sqlalchemy import CursorResult, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from hscjit_app.db.inserting import insert
 from hscjit_app.db.models import OutboxRow
 
 LEASE_S = 3.0
@@ -144,9 +144,8 @@ def enqueue(
             setattr(row, name, value)
         session.flush()
         return True
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     added = session.scalars(
-        insert(OutboxRow)
+        insert(session, OutboxRow)
         .values(key=key, token=0, **fresh)
         .on_conflict_do_nothing()
         .returning(OutboxRow.key)

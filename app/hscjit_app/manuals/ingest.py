@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from hscjit_app.db.inserting import insert
 from hscjit_app.db.models import Chunk, Manual, utc_now
 from hscjit_app.manuals import chunking, samples
 from hscjit_app.manuals.fetch import FetchError, fetch_pdf
@@ -94,7 +94,6 @@ def store(session: Session, wanted: Wanted, document: Document) -> None:
 
     The caller commits.
     """
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     rows: list[dict[str, Any]] = [
         {
             "content_hash": document.content_hash,
@@ -105,7 +104,7 @@ def store(session: Session, wanted: Wanted, document: Document) -> None:
         for at, passage in enumerate(document.passages)
     ]
     for start in range(0, len(rows), 1000):
-        session.execute(insert(Chunk).on_conflict_do_nothing(), rows[start : start + 1000])
+        session.execute(insert(session, Chunk).on_conflict_do_nothing(), rows[start : start + 1000])
     session.merge(
         Manual(
             product_id=wanted.product_id,
