@@ -30,12 +30,12 @@ from tests.cluster import binaries, control_plane
 SHORT = bool(os.environ.get("BENCH_SHORT"))
 PAIRS = 2 if SHORT else 5
 BURST = 20 if SHORT else 100
-ALONE = 3 if SHORT else 10
-FAIRNESS = 10 if SHORT else 40
+ALONE = 3 if SHORT else 5
+FAIRNESS = 10 if SHORT else 20
 FEW, ALL = (20, 60) if SHORT else (100, 1_000)
 MENDED = 40 if SHORT else 200
 TOLD = 20 if SHORT else 60
-WARM, CHANGES = (200, 1_000) if SHORT else (2_000, 20_000)
+WARM, CHANGES = (200, 1_000) if SHORT else (1_000, 20_000)
 RESYNC_S = 5.0
 QUIET_S = 15.0
 NAMESPACE = "steady"
@@ -43,7 +43,7 @@ PEERS = (contenders.BARE, contenders.TWIN, contenders.NAIVE)
 
 
 def run() -> bool:
-    """Measure everything: about ten minutes on two quiet cores."""
+    """Measure everything: about twenty minutes on two quiet cores."""
     contenders.twin()
     programs = binaries.control_plane_binaries()
     with tempfile.TemporaryDirectory(prefix="hscjit-bench-") as name:

@@ -34,12 +34,12 @@ _PATH: Final = re.compile(r"/(?:api|apis/[^/]+)/[^/]+/(?:namespaces/([^/]+)/)?([
 _MARK: Final = b'"ERROR"'
 _ERROR: Final = re.compile(rb'\{\s*"type"\s*:\s*"ERROR"')
 """How error events begin, whoever writes them; objects may hold the mark, but not there."""
-ECHO: Final = re.compile(
+SHOWN: Final = re.compile(
     rb'\{"type":"(?:ADDED|MODIFIED)","object":\{"kind":"\w+","apiVersion":"[\w./]+",'
     rb'"metadata":\{"name":"[^"]+","namespace":"[^"]+","uid":"([^"]+)","resourceVersion":"(\d+)"'
 )
 """How events about the kinds of Kubernetes itself begin: enough to know an echo without reading
-all of it. Where one begins otherwise it is read, and known then."""
+all of it. One that begins otherwise takes the way through kopf."""
 _LIST_ANEW: Final = b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired"}}\n'
 
 
@@ -83,6 +83,9 @@ class Listener(Protocol):
     def is_echo(self, uid: str, version: int) -> bool:
         """Tell whether that is what our own write returned already: no news to anybody."""
 
+    def show(self, body: Mapping[str, Any]) -> None:
+        """Take a child as a watch shows it."""
+
 
 class Fabricated:
     """An answer of our own making, as much of one as kopf reads."""
@@ -114,9 +117,12 @@ class Fabricated:
 
 
 class Stream:
-    """A watch's answer: whole lines only, no echoes, and every error a reason to list anew.
+    """A watch's answer: whole lines only, and every error a reason to list anew.
 
-    Most events echo our own writes. What kopf makes of one costs as much as the write did.
+    kopf hears of ends, and of what is not about a child. What it makes of one event costs as much
+    as a write: so children that came or changed are shown to their cache from here, and echoes of
+    our own writes to nobody. An end goes the way of the list that may still be on it, for both are
+    about one object and keep their order there.
     """
 
     status: Final = _OK
@@ -126,11 +132,16 @@ class Stream:
         response: aiohttp.ClientResponse,
         scope: Scope,
         is_echo: Callable[[str, int], bool],
+        show: Callable[[Mapping[str, Any]], None],
     ) -> None:
-        """Pass on what a response brings, but for what `is_echo` of a UID and a version."""
+        """Pass on what a response brings, but for children that came or changed.
+
+        Those that are no echo, by UID and version, are given to `show`.
+        """
         self._response = response
         self._scope = scope
         self._is_echo = is_echo
+        self._show = show
         self.headers = response.headers
         self.content = self
 
@@ -151,7 +162,7 @@ class Stream:
             lines, newline, rest = (rest + piece).rpartition(b"\n")
             if not newline:
                 continue
-            news = [line for line in lines.split(b"\n") if not self._echoes(line)]
+            news = [line for line in lines.split(b"\n") if not self._shown(line)]
             for n, line in enumerate(news):
                 if _MARK in line and _ERROR.match(line):
                     said = line[:256].decode(errors="replace")
@@ -161,9 +172,17 @@ class Stream:
             if news:
                 yield b"\n".join(news) + b"\n"
 
-    def _echoes(self, line: bytes) -> bool:
-        found = ECHO.match(line)
-        return found is not None and self._is_echo(found[1].decode(), int(found[2]))
+    def _shown(self, line: bytes) -> bool:
+        found = SHOWN.match(line)
+        if found is None:
+            return False
+        if not self._is_echo(found[1].decode(), int(found[2])):
+            try:
+                self._show(json.loads(line)["object"])
+            except Exception:
+                # One object that nobody can read must not end the watch of all others.
+                log.exception("Event cannot be read", kind=self._scope[0])
+        return True
 
 
 class Listening:
@@ -234,7 +253,9 @@ class Listening:
                 raise aiohttp.ClientPayloadError(f"{code}: {why}")  # it is listed from the start
             return Fabricated(_LIST_ANEW)
         self._listener.began(scope, watching=watching)
-        return Stream(response, scope, self._listener.is_echo) if watching else response
+        if not watching:
+            return response
+        return Stream(response, scope, self._listener.is_echo, self._listener.show)
 
     @staticmethod
     async def _without(*, watching: bool) -> Fabricated:

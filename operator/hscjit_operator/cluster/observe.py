@@ -80,13 +80,18 @@ class Children:
         return version <= written
 
     def lose(self, body: Mapping[str, Any]) -> None:
-        """Take an object's end, or the loss of the label by which the watch selects it."""
+        """Take an object's end, or the loss of the label by which the watch selects it.
+
+        It may come late: what was seen since, with the label back, is there.
+        """
         key = names.owner_of(body)
         if key is None:
             return
-        name = (body["kind"], body["metadata"]["name"])
+        metadata = body["metadata"]
+        name = (body["kind"], metadata["name"])
         known = self._by_owner.get(key, {}).get(name)
-        if known is not None and known.uid == body["metadata"]["uid"]:
+        late = known is not None and known.version > int(metadata["resourceVersion"])
+        if known is not None and known.uid == metadata["uid"] and not late:
             self._drop(key, name)
 
     def listing_began(self, kind: str, namespace: str | None) -> None:

@@ -6,9 +6,9 @@ not show was deleted unseen.
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import aiohttp
 import structlog
@@ -160,6 +160,10 @@ class Watches:
     def is_echo(self, uid: str, version: int) -> bool:
         """Tell whether that is what our own write returned already: no news to anybody."""
         return self._children.is_echo(uid, version)
+
+    def show(self, body: Mapping[str, Any]) -> None:
+        """Take a child as a watch shows it."""
+        self._children.see(body)
 
     async def _sweep(self, plural: str, namespace: str | None) -> None:
         await asyncio.sleep(_SETTLE_S)

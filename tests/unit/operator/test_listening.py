@@ -2,10 +2,11 @@
 
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from hscjit_operator.cluster.kinds import HSCJIT, WATCHED
 from hscjit_operator.cluster.listening import Stream, asked
@@ -34,8 +35,16 @@ def nobody(_uid: str, _version: int) -> bool:
     return False
 
 
-async def heard(*pieces: bytes, is_echo: Callable[[str, int], bool] = nobody) -> list[Any]:
-    stream = Stream(Response(*pieces), ("pods", None), is_echo)  # type: ignore[arg-type]
+def unseen(_body: Mapping[str, Any]) -> None:
+    raise AssertionError("shown")
+
+
+async def heard(
+    *pieces: bytes,
+    is_echo: Callable[[str, int], bool] = nobody,
+    show: Callable[[Mapping[str, Any]], None] = unseen,
+) -> list[Any]:
+    stream = Stream(Response(*pieces), ("pods", None), is_echo, show)  # type: ignore[arg-type]
     said = b"".join([piece async for piece in stream.iter_chunked(1024)])
     return [json.loads(line) for line in said.splitlines()]
 
@@ -63,6 +72,24 @@ def event(type_: str = "MODIFIED", **changes: str) -> bytes:
     body = {"kind": "Service", "apiVersion": "v1", "metadata": metadata, "spec": {}}
     told = {"type": type_, "object": {**body, **changes}}
     return json.dumps(told, separators=(",", ":")).encode() + b"\n"
+
+
+async def test_a_child_that_came_or_changed_is_shown_past_kopf_and_its_end_is_not():
+    shown: list[Any] = []
+    changed, gone = event(), event("DELETED")
+    said = await heard(event("ADDED") + changed[:50], changed[50:] + gone, show=shown.append)
+
+    assert said == [json.loads(gone)]
+    assert shown == [json.loads(changed)["object"]] * 2
+
+
+async def test_a_child_that_cannot_be_read_is_told_of_and_ends_no_watch():
+    def show(body: Mapping[str, Any]) -> None:
+        raise KeyError(body["kind"])
+
+    with capture_logs() as logs:
+        assert await heard(event() + EVENT, show=show) == [json.loads(EVENT)]
+    assert [told["event"] for told in logs] == ["Event cannot be read"]
 
 
 async def test_an_echo_of_our_own_write_is_not_passed_on():

@@ -110,6 +110,18 @@ def test_the_end_of_a_former_object_does_not_end_the_present_one():
     assert seen.told == [SUPPORT] * 2
 
 
+def test_an_end_that_comes_late_does_not_end_what_was_seen_since():
+    """A label that somebody took off and put back: the watch tells of an end and a beginning."""
+    seen = Seen()
+    seen.children.see(body(version=5))
+    seen.children.see(body(version=7))
+    seen.children.lose(body(version=6))
+    assert ("ConfigMap", "support-config") in seen.children.of(SUPPORT)
+
+    seen.children.lose(body(version=8))
+    assert seen.children.of(SUPPORT) == {}
+
+
 def relabelled(**metadata: Any) -> dict[str, Any]:
     """Return a child as it is after somebody changed the label that says whose it is."""
     labels = {**names.labels("support", "config", "uid-1"), names.LABEL_INSTANCE: "other"}
