@@ -10,9 +10,11 @@ from tests.cluster.shell import CommandFailed, Unavailable, output, run
 HERE = Path(__file__).parent
 MODULE = HERE / "node"
 VOLUMES_MODULE = MODULE / "volumes"
-"""A module of its own: its graph and the other one spell a package's name in two ways."""
+"""A module of its own: its graph and the other one spell a package's name in two ways. Where both
+have a module it is of one version, so that Go compiles it once."""
 JUDGE_MODULE = HERE / "cyclonus"
-"""A module of its own: a test's tool shall not change what nodes are made of."""
+"""A module of its own: a test's tool shall not change what nodes are made of. Of the same versions
+as the node's for the same reason as above."""
 
 TOOLS = ("sigs.k8s.io/kind", "k8s.io/kubernetes/cmd/kubectl", "helm.sh/helm/v4/cmd/helm")
 METRICS_SERVER = "sigs.k8s.io/metrics-server/cmd/metrics-server"
@@ -41,7 +43,7 @@ NODE = (
     *KUBERNETES,
     *CONTAINERD,
     *NETWORK,
-    "github.com/coredns/coredns",
+    "./coredns",
     "go.etcd.io/etcd/server/v3",
     "./pause",
 )
@@ -55,7 +57,8 @@ _CONTAINERD_TAGS = "no_aufs,no_zfs,no_btrfs,no_devmapper"
 
 def key(packages: Sequence[str], module: Path = MODULE) -> str:
     """Changes with the packages, the module's pins, our own Go code and the way of building."""
-    pins = (module / "go.mod", module / "go.sum", MODULE / "pause" / "main.go")
+    mains = sorted(MODULE.glob("*/main.go"))
+    pins = (module / "go.mod", module / "go.sum", *mains)
     own = sorted(module.glob("*.go"))
     return cache.digest(*pins, *own, *packages, _linker_flags(), _CONTAINERD_TAGS)
 

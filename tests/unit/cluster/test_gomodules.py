@@ -1,5 +1,6 @@
 """What is built from Go modules is built anew when any of its inputs changed, and only then."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -32,3 +33,21 @@ def test_without_go_one_line_says_what_to_install(
 
     with pytest.raises(Unavailable, match=r"install Go 1\.26\.0 or newer"):
         gomodules.fetch(module)
+
+
+def versions(module: Path) -> dict[str, str]:
+    """What a module's graph is made of; where it replaces a version, that one counts."""
+    text = (module / "go.mod").read_text()
+    asked = dict(re.findall(r"^(?:\t|require )([^\s]+) (v[^\s]+)", text, re.MULTILINE))
+    return asked | dict(re.findall(r"^replace (\S+) => \1 (v\S+)", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("module", [gomodules.VOLUMES_MODULE, gomodules.JUDGE_MODULE])
+def test_what_two_graphs_share_is_compiled_once(module: Path) -> None:
+    """Another version of one library means to compile all that is built on it again: minutes."""
+    node, other = versions(gomodules.MODULE), versions(module)
+
+    assert len(node.keys() & other.keys()) > 20
+    assert {name: other[name] for name in node.keys() & other.keys()} == {
+        name: node[name] for name in node.keys() & other.keys()
+    }
