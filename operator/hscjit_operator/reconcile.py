@@ -265,7 +265,7 @@ class Reconciler:
                 prometheus=self._settings.prometheus,
                 served=served,
             )
-            await self._tend(run, inputs)
+            await self._tend(run, inputs, gathers=going.gathers)
         # 5: Say what came of it.
         run.problems += outside.problems(app, served, self._rights.lacking(app.namespace))
         await cleanups.tell(self._events, run.body, run.observed, now)
@@ -364,7 +364,7 @@ class Reconciler:
             begins="observedGeneration" not in run.status and not run.pause.holds("all"),
         )
 
-    async def _tend(self, run: _Pass, inputs: Inputs) -> None:
+    async def _tend(self, run: _Pass, inputs: Inputs, *, gathers: bool) -> None:
         app, status = run.app, run.status
         same = status.get("observedGeneration") == app.generation
         valid = conditions.read(status, conditions.SPEC_VALID)
@@ -377,6 +377,7 @@ class Reconciler:
             and conditions.read(status, conditions.RECONCILING).status == "False",
             try_first="observedGeneration" in status and (not same or valid.status == "False"),
             pause=run.pause,
+            gathers=gathers,
             now=run.now.timestamp(),
         )
         problems, acted = await self._upkeep.tend(order, run.recall.children)

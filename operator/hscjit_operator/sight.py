@@ -89,6 +89,11 @@ def last_words(observed: Observed, job_name: str) -> str:
     return f"{told['reason']}: {told['message']}" if told else text
 
 
+def trouble(observed: Observed, job_name: str) -> str:
+    """Return why a Job's pods can't begin, empty while nothing is in their way."""
+    return next((pod.trouble for _, pod in pods(observed) if pod.job == job_name), "")
+
+
 def outcome(text: str) -> Mapping[str, Any] | None:
     """Return the JSON object that a job left as its termination message, None if it left none."""
     try:
@@ -139,6 +144,7 @@ def plan_rollout(
         last_words(observed, name),
         volume=_database(app, observed, places),
         external=names.POSTGRES in app.outside,
+        trouble=trouble(observed, name),
     )
 
 

@@ -80,6 +80,8 @@ class Order:
     try_first: bool
     """A new spec of an HSCJit that runs: the server is asked before anything is changed."""
     pause: Pause
+    gathers: bool
+    """Pods of the app that run keep their template: an image that is to come brings the new one."""
     now: float
 
 
@@ -98,6 +100,8 @@ class Upkeep:
         """
         fresh = memory.app is None
         built = self._imagine(order, memory)
+        if order.gathers:
+            built = built or self._build(order, memory)
         if order.pause.holds("all"):
             return [], False
         wanted = memory.wanted
@@ -105,7 +109,7 @@ class Upkeep:
         changed = [
             change
             for change in drift.changes(wanted, order.observed, memory.standing, expected)
-            if not self._held(change, order.pause)
+            if not self._held(change, order, memory, built)
             and order.now - memory.unserved.get(change.name, -math.inf) >= _UNSERVED_S
         ]
         problems = [
@@ -163,9 +167,17 @@ class Upkeep:
         ]
 
     @staticmethod
-    def _held(change: Change, pause: Pause) -> bool:
-        running = change.known is not None and change.name[0] in _PODS
-        return running and change.why is Why.UPDATE and pause.holds("rollout")
+    def _held(
+        change: Change, order: Order, memory: Memory, built: Mapping[Name, Manifest] | None
+    ) -> bool:
+        kind = change.name[0]
+        if change.known is None or change.why is not Why.UPDATE or kind not in _PODS:
+            return False
+        if order.gathers and built and kind == "Deployment":
+            template = owned.digest(built[change.name]["spec"]["template"])
+            if memory.templates.get(change.name) != template:
+                return True
+        return order.pause.holds("rollout")
 
     async def _try(
         self, order: Order, built: Mapping[Name, Manifest], changed: Sequence[Change]

@@ -65,6 +65,10 @@ class Rollout:
     message: str
     record: Record = Record()
     """What is to be written down."""
+    gathers: bool = False
+    """The pods that run keep their template for the moment: what was asked together with the image
+    rolls out together with it, once. A migration in trouble gathers nothing, for a change of
+    settings may be what mends it."""
 
 
 def pinned(asked: str | None, pins: Pins, default: str) -> str:
@@ -81,6 +85,7 @@ def decide(
     *,
     volume: str = "",
     external: bool = False,
+    trouble: str = "",
 ) -> Rollout:
     """Return what runs and what migrates.
 
@@ -88,7 +93,8 @@ def decide(
     wanted image's migration Job and `said` the last words of its pod. `volume` is the claim under
     the database, or says which server an `external` one is: where it is another than the recorded
     one, neither the record nor what runs says anything about the database in it. Where the database
-    moved in or out, what runs stays with the old one until the new one is migrated.
+    moved in or out, what runs stays with the old one until the new one is migrated. `trouble` says why
+    the migration can't begin, empty while nothing is in its way.
     """
     was_external = done.volume.startswith(SERVER)
     if not volume and was_external == external:
@@ -108,7 +114,8 @@ def decide(
         message = f"The migration for {wanted} failed{serving}: {why}"
     record = Record("", done.volume)
     keep = running is not None and not moved
-    return Rollout(first, wanted, keep, False, reason, message, record)
+    gathers = keep and reason == "Migrating" and not (said or trouble)
+    return Rollout(first, wanted, keep, False, reason, message, record, gathers)
 
 
 def held(wanted: str) -> Rollout:

@@ -73,6 +73,62 @@ async def test_a_migration_that_fails_never_blocks_the_fix(world: World):
         assert await image(world) == "app:1"
 
 
+async def test_image_settings_and_size_asked_at_once_roll_out_once(world: World):
+    asked = {
+        **NEW,
+        "api": {"podLabels": {"team": "new"}, "resources": {"requests": {"cpu": "123m"}}},
+        "worker": {"podLabels": {"team": "new"}, "minReplicas": 2, "maxReplicas": 4},
+    }
+    async with controllers(world) as running, operator(world):
+        await world.create({})
+        await world.until_settled()
+        await world.change(asked)
+
+        async def new() -> bool:
+            return await image(world) == NEW_IMAGE
+
+        await world.until(new)
+        await world.until_settled()
+        rolled = running.rollouts(world.name)
+        once = {name: 1 for name in rolled if name[0] == "Deployment"}
+        assert {name: n for name, n in rolled.items() if n} == once
+        worker = running.there["Deployment", "support-worker"]["spec"]
+        assert worker["template"]["metadata"]["labels"]["team"] == "new"
+        assert worker["replicas"] == 2
+
+
+async def test_workers_are_scaled_while_a_migration_runs_and_settings_wait_for_it(world: World):
+    async def worker() -> Body:
+        found = await world.get("Deployment", "worker") or {}
+        return dict(found["spec"])
+
+    async with operator(world):
+        await world.settle()
+        await world.change(NEW)
+        job = await world.job("mig")
+        await world.until_condition("DatabaseMigrated", "Migrating", "False")
+        await world.change({"worker": {"minReplicas": 2}})
+
+        async def two() -> bool:
+            return int((await worker())["replicas"]) == 2
+
+        await world.until(two)
+        await world.change({"worker": {"podLabels": {"team": "new"}}})
+        await world.calm()
+        assert "team" not in (await worker())["template"]["metadata"]["labels"]
+
+        # An attempt fails; the settings may be what mends it.
+        pod = await world.make_pod(await world.call("GET", kinds.JOB.path(world.namespace, job)))
+        word = '{"ok": false, "reason": "CannotMigrate", "message": "no room"}'
+        await world.end_pod(pod, word, ok=False)
+
+        async def told() -> bool:
+            return "team" in (await worker())["template"]["metadata"]["labels"]
+
+        await world.until(told)
+        assert await image(world) == "app:1"
+
+
 async def test_a_newer_operator_restarts_nothing(world: World):
     async with operator(world):
         await world.settle()

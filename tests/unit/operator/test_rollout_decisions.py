@@ -43,6 +43,30 @@ def test_a_failure_is_told_in_the_jobs_own_words():
     assert rollout.decide(NEW, OLD, NONE, FAILED, "").message.endswith(": BackoffLimit")
 
 
+GATHERS = {
+    # given: wanted, running, Job, its last words, what is in its way
+    "a new image": ((NEW, OLD, None, "", ""), True),
+    "its migration runs": ((NEW, OLD, RUNS, "", ""), True),
+    "an attempt of it has failed": ((NEW, OLD, RUNS, "BadRevision: x", ""), False),
+    "it cannot begin": ((NEW, OLD, RUNS, "", "ImagePullBackOff: app:2"), False),
+    "it has failed": ((NEW, OLD, FAILED, "", ""), False),
+    "it has ended": ((NEW, OLD, DONE, "", ""), False),
+    "no image is to come": ((OLD, OLD, None, "", ""), False),
+    "nothing runs yet": ((NEW, None, RUNS, "", ""), False),
+}
+
+
+@pytest.mark.parametrize(("given", "wanted"), GATHERS.values(), ids=GATHERS)
+def test_what_is_asked_with_an_image_waits_for_it_unless_its_migration_is_in_trouble(given, wanted):
+    asked, running, job, said, trouble = given
+    assert rollout.decide(asked, running, NONE, job, said, trouble=trouble).gathers is wanted
+
+
+def test_where_the_database_moves_nothing_runs_that_could_wait():
+    moved = rollout.decide(NEW, OLD, STANDING, RUNS, "", volume="server-a", external=True)
+    assert (moved.workload, moved.gathers) == (False, False)
+
+
 VOLUME, ANOTHER = "5f3a1b2c-0000", "77777777-0000"
 STANDING = Record(NEW, VOLUME)
 UNDER_WAY = Record("", VOLUME)
