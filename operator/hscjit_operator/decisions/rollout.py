@@ -93,8 +93,8 @@ def decide(
     wanted image's migration Job and `said` the last words of its pod. `volume` is the claim under
     the database, or says which server an `external` one is: where it is another than the recorded
     one, neither the record nor what runs says anything about the database in it. Where the database
-    moved in or out, what runs stays with the old one until the new one is migrated. `trouble` says why
-    the migration can't begin, empty while nothing is in its way.
+    moved in or out, what runs stays with the old one until the new one is migrated. `trouble` says
+    why the migration can't begin, empty while nothing is in its way.
     """
     was_external = done.volume.startswith(SERVER)
     if not volume and was_external == external:
