@@ -31,3 +31,19 @@ def ahead(*pids: int) -> Iterator[bool]:
 def waited_s(pid: int) -> float:
     """Return how long a process's first thread was ready to run and waited for a core, so far."""
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+
+
+def network_waited_s() -> float:
+    """Return how long the kernel's threads that deliver packets waited for a core, so far.
+
+    They don't go before anybody, and hold up what arrives even for those who do.
+    """
+    kernel = [p.parent for p in Path("/proc").glob("[0-9]*/comm") if _read(p)[:9] == "ksoftirqd"]
+    return sum(waited_s(int(thread.name)) for thread in kernel)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:  # it ended meanwhile
+        return ""

@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from tests.bench import catalogue
-from tests.bench.ahead import ahead, waited_s
+from tests.bench.ahead import ahead, network_waited_s, waited_s
 from tests.bench.sockets import burst, crowd, steady, typing
 from tests.cluster.ports import free_ports
 
@@ -153,9 +153,10 @@ async def _crowded(
     customers = await crowd(server.port, OPEN)
     gc.collect()
     gc.freeze()  # the client's own collections are no delay of the server's
-    before = waited_s(server.process.pid)
+    before, network = waited_s(server.process.pid), network_waited_s()
     paced = await steady(customers, frames, KEYSTROKES_PER_S, FOR_S)
     waited = (waited_s(server.process.pid) - before) / FOR_S
+    network = (network_waited_s() - network) / FOR_S
     pss = server.memory("Pss")
     for customer in customers:
         customer.close()
@@ -163,6 +164,7 @@ async def _crowded(
     _figure(f"median of {what}", "ms", median(paced.delays) * 1000)
     _figure("  so late was the client itself, p95", "ms", _p95(paced.late) * 1000)
     _figure("  so much of the time the server waited for a core", "share", waited)
+    _figure("  and the kernel's threads that deliver packets", "share", network)
     return pss, _figure(f"p95 of {what}", "ms", _p95(paced.delays) * 1000, goal)
 
 
