@@ -113,17 +113,11 @@ def registry(
         key = Key(metadata["namespace"], metadata["name"])
         queue.put(key, Trigger.SPEC if asked or new else Trigger.NEWS)
 
-    # An index is filled before any event handler of any kind runs: so when the first HSCJit comes,
-    # all children that there are have been seen. Nothing is kept in it.
+    # What is indexed is listed whole before any event handler of any kind runs: so when the first
+    # HSCJit comes, all children that there are have been seen. Nothing is kept in the index, and
+    # most is shown to the cache by the session itself: this is for what it leaves to kopf.
     async def child_seen(body: kopf.Body, **_: Any) -> None:
-        parts = dict(body)
-        children.see(parts)
-        # kopf holds on to every body until all kinds are listed: of thousands, only the names stay.
-        for name, part in parts.items():
-            if name == "metadata":
-                part.pop("managedFields", None)
-            elif isinstance(part, dict):
-                part.clear()
+        children.see(dict(body))
 
     async def child_gone(event: kopf.RawEvent, **_: Any) -> None:
         if event["type"] == "DELETED":

@@ -2,7 +2,8 @@
 
 Three peers send the same bodies: a program that only writes, an operator as most people write it
 with kopf, and a controller-runtime reconciler in Go. The API server itself counts all calls.
-BENCH_SHORT=1 takes fewer of everything, to try the bench itself.
+BENCH_SHORT=1 takes fewer of everything, to try the bench itself; BENCH_PART=burst or steady runs
+one half of it.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ from tests.bench.reconciling.steady import Ground
 from tests.cluster import binaries, control_plane
 
 SHORT = bool(os.environ.get("BENCH_SHORT"))
+PART = os.environ.get("BENCH_PART", "")
 PAIRS = 2 if SHORT else 5
 BURST = 20 if SHORT else 100
 ALONE = 3 if SHORT else 5
@@ -44,14 +46,16 @@ PEERS = (contenders.BARE, contenders.TWIN, contenders.NAIVE)
 
 def run() -> bool:
     """Measure everything: about twenty minutes on two quiet cores."""
-    contenders.twin()
+    halves = {"burst": _beside_others, "steady": _alone}
+    chosen = [halves[PART]] if PART else [*halves.values()]
+    if _beside_others in chosen:
+        contenders.twin()
     programs = binaries.control_plane_binaries()
+    met: list[bool] = []
     with tempfile.TemporaryDirectory(prefix="hscjit-bench-") as name:
-        folder = Path(name)
-        with control_plane.control_plane(programs) as server:
-            met = asyncio.run(_beside_others(server, folder))
-        with control_plane.control_plane(programs) as server:
-            met += asyncio.run(_alone(server, folder))
+        for half in chosen:
+            with control_plane.control_plane(programs) as server:
+                met += asyncio.run(half(server, Path(name)))
     return all(met)
 
 

@@ -10,18 +10,22 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple, Protocol, Self
 
 import aiohttp
 import structlog
 
 from hscjit_operator.cluster.client import FORBIDDEN, TOO_MANY, Api
+from hscjit_operator.cluster.kinds import HSCJIT
 from hscjit_operator.cluster.pace import Pace
 
 log = structlog.stdlib.get_logger(__name__)
 
 Scope = tuple[str, str | None]
 """Plural of a kind, and the namespace it is watched in (None: all)."""
+
+Show = Callable[[Mapping[str, Any]], None]
 
 LOOK_AGAIN_S: Final = 5.0
 """How often a right that was missing is tried anew."""
@@ -132,7 +136,7 @@ class Stream:
         response: aiohttp.ClientResponse,
         scope: Scope,
         is_echo: Callable[[str, int], bool],
-        show: Callable[[Mapping[str, Any]], None],
+        show: Show,
     ) -> None:
         """Pass on what a response brings, but for children that came or changed.
 
@@ -177,12 +181,29 @@ class Stream:
         if found is None:
             return False
         if not self._is_echo(found[1].decode(), int(found[2])):
-            try:
-                self._show(json.loads(line)["object"])
-            except Exception:
-                # One object that nobody can read must not end the watch of all others.
-                log.exception("Event cannot be read", kind=self._scope[0])
+            _give(self._show, self._scope, lambda: json.loads(line)["object"])
         return True
+
+
+def _give(show: Show, scope: Scope, read: Callable[[], Mapping[str, Any]]) -> None:
+    try:
+        show(read())
+    except Exception:
+        # One object that nobody can read must not end the watch of all others.
+        log.exception("Object cannot be read", kind=scope[0])
+
+
+async def listed(response: aiohttp.ClientResponse, scope: Scope, show: Show) -> Fabricated:
+    """Show a page of children to their cache; return what kopf needs to ask for the next one.
+
+    It would hold on to every body until all kinds are listed, and take ten times as long.
+    """
+    async with response:
+        page = await response.json()
+    kind = {"kind": page["kind"].removesuffix("List"), "apiVersion": page["apiVersion"]}
+    for body in page.get("items") or ():
+        _give(show, scope, partial(dict, kind, **body))
+    return Fabricated(json.dumps({**page, "items": []}).encode())
 
 
 class Listening:
@@ -193,6 +214,8 @@ class Listening:
         self._api = api
         self._listener = listener
         self._pace = pace
+        # What pages of all kinds at once take in memory is never given back: one at a time.
+        self._page = asyncio.Lock()
         connector = aiohttp.TCPConnector(limit=0, ssl=api.ssl_context)
         self._session = aiohttp.ClientSession(connector=connector)
         self.headers = self._session.headers
@@ -254,7 +277,10 @@ class Listening:
             return Fabricated(_LIST_ANEW)
         self._listener.began(scope, watching=watching)
         if not watching:
-            return response
+            if scope[0] == HSCJIT.plural:
+                return response
+            async with self._page:
+                return await listed(response, scope, self._listener.show)
         return Stream(response, scope, self._listener.is_echo, self._listener.show)
 
     @staticmethod

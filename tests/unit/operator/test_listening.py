@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from hscjit_operator.cluster.kinds import HSCJIT, WATCHED
-from hscjit_operator.cluster.listening import Stream, asked
+from hscjit_operator.cluster.listening import Fabricated, Stream, asked, listed
 from hscjit_operator.cluster.observe import Apps, Children
 from hscjit_operator.cluster.pace import CALM_S, GAPS_S, Pace
 from hscjit_operator.cluster.watches import Watches
@@ -89,7 +89,19 @@ async def test_a_child_that_cannot_be_read_is_told_of_and_ends_no_watch():
 
     with capture_logs() as logs:
         assert await heard(event() + EVENT, show=show) == [json.loads(EVENT)]
-    assert [told["event"] for told in logs] == ["Event cannot be read"]
+    assert [told["event"] for told in logs] == ["Object cannot be read"]
+
+
+async def test_a_page_of_children_is_shown_and_kopf_hears_only_where_it_goes_on():
+    metadata = {"resourceVersion": "9", "continue": "abc"}
+    items = [{"metadata": {"name": name}, "spec": {}} for name in ("a", "b")]
+    page = {"kind": "ServiceList", "apiVersion": "v1", "metadata": metadata, "items": items}
+    shown: list[Any] = []
+    answer = Fabricated(json.dumps(page).encode())
+    passed_on = await listed(answer, ("services", None), shown.append)  # type: ignore[arg-type]
+
+    assert await passed_on.json() == {**page, "items": []}
+    assert shown == [{"kind": "Service", "apiVersion": "v1", **item} for item in items]
 
 
 async def test_an_echo_of_our_own_write_is_not_passed_on():
