@@ -237,7 +237,10 @@ async def _restarted(
     ground: Ground, server: control_plane.ControlPlane, folder: Path, address: str
 ) -> list[bool]:
     before = await ground.cluster.counted()
+    begun = time.perf_counter()
     async with _operator(server, folder, address) as ours:
+        await ours.ready()  # before it is, no pass runs, and nothing could be written
+        _progress(f"ready {time.perf_counter() - begun:.0f} s after the restart")
         await asyncio.sleep(2 * QUIET_S)
         calls = await ground.cluster.counted() - before
         lists = Counter({call: n for call, n in calls.items() if call[0] == "LIST"})

@@ -24,7 +24,7 @@ class _Door:
     due: float = 0.0
     knocking: bool = False
     doubted: bool = False
-    """The last knock failed, the one before did not: one lost packet is no outage."""
+    """The last knock failed, and none before it: one lost packet is no outage."""
 
 
 class FrontDoor:
@@ -39,6 +39,7 @@ class FrontDoor:
         self._clock = clock
         self._doors: dict[Key, _Door] = {}
         self._wake = asyncio.Event()
+        self._turns = asyncio.Semaphore(_KNOCKS_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def answer(self, key: Key, url: str, epoch: int) -> Answer | None:
@@ -60,7 +61,7 @@ class FrontDoor:
     async def run(self) -> None:
         """Knock until cancelled."""
         timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
-        connector = aiohttp.TCPConnector(limit=_KNOCKS_AT_ONCE, force_close=True)
+        connector = aiohttp.TCPConnector(limit=0, force_close=True)
         async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
             try:
                 while True:
@@ -90,10 +91,14 @@ class FrontDoor:
         return nearest
 
     async def _knock(self, session: aiohttp.ClientSession, key: Key, door: _Door) -> None:
-        epoch = door.epoch
-        answer = await _ask(session, door.url, epoch)
+        # A turn of our own, for the connector's would be waited for within the time for an answer:
+        # a thousand doors at once, as after a restart, would count as many that nobody opened.
+        async with self._turns:
+            epoch = door.epoch
+            answer = await _ask(session, door.url, epoch)
         before, door.knocking = door.answer, False
-        door.doubted = bool(before and before.ok and not answer.ok and not door.doubted)
+        lost = before.ok and not answer.ok if before else not answer.reachable
+        door.doubted = lost and not door.doubted
         if not door.doubted:
             door.answer = answer
         # Impatient until the first good answer: that is what the user is waiting for.

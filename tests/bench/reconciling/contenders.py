@@ -1,5 +1,6 @@
 """Who makes the children, as a process of its own, and what it takes of CPU and memory."""
 
+import asyncio
 import contextlib
 import os
 import re
@@ -8,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+import aiohttp
 
 from tests.cluster import cache, gomodules
 from tests.cluster.ports import free_ports
@@ -28,6 +31,20 @@ class Running:
 
     pid: int
     log: Path
+    port: int
+    """Where ours answers /readyz."""
+
+    async def ready(self, within_s: float = 300.0) -> None:
+        """Wait until ours has seen everything that there is."""
+        async with aiohttp.ClientSession() as session, asyncio.timeout(within_s):
+            while not await self._is_ready(session):
+                await asyncio.sleep(0.2)
+
+    async def _is_ready(self, session: aiohttp.ClientSession) -> bool:
+        with contextlib.suppress(aiohttp.ClientError):
+            async with session.get(f"http://127.0.0.1:{self.port}/readyz") as answer:
+                return answer.status == 200
+        return False
 
     def cpu_s(self) -> float:
         """Return the CPU seconds of all its threads so far."""
@@ -88,7 +105,7 @@ def running(
     }
     title = f"{re.sub('[^a-z]+', '-', who)}-{namespace}"
     with process(title, _command(who, namespace, bodies), folder, env=env) as started:
-        yield Running(started.pid, folder / f"{title}.log")
+        yield Running(started.pid, folder / f"{title}.log", port)
 
 
 def _command(who: str, namespace: str, bodies: Path) -> list[str]:
