@@ -87,7 +87,7 @@ def _key() -> str:
 
 
 def _build(name: str, note: Callable[[str], None]) -> None:
-    note("no registry answers: building Kubernetes here, the first time takes about 12 min")
+    note("no registry answers: building Kubernetes here, the first time takes about 10 min")
     base = bases.node(note)
     binaries = programs(note)
     fill = lambda folder: gomodules.build(  # noqa: E731

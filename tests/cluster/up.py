@@ -75,5 +75,5 @@ def _node(step: Step) -> node.Node:
     where = "built here" if image.built else "published"
     step.subject = f"Kubernetes {node.kubernetes_of(image)} {where}"
     step.result = image.source
-    step.remark = "no registry reachable; the first time takes about 12 min" if image.built else ""
+    step.remark = "no registry reachable; the first time takes about 10 min" if image.built else ""
     return image
