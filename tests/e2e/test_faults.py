@@ -14,6 +14,13 @@ def test_a_pod_with_a_hung_event_loop_is_replaced_within_ten_seconds(
     kubectl: Kubectl, cluster: Cluster, support: Support
 ) -> None:
     ready_again(kubectl, support.name)
+    eventually(
+        "nothing in the way of healing",  # such as a store that came up within the last 30 seconds
+        lambda: (
+            condition(kubectl.get("hscjit", support.name), "RemediationAllowed")["status"] == "True"
+        ),
+        timeout_s=60,
+    )
     victim = kubectl.pods(support.name, "api")[0]
     pids = node.processes(cluster.node, uid(victim), "hscjit_app.serve")
 
