@@ -3,9 +3,16 @@
 import { Combobox } from "/web/combobox.js";
 import { Log, explain } from "/web/log.js";
 import { Connection } from "/web/socket.js";
+import { explainVersion } from "/web/version.js";
 
 const $ = (id) => document.getElementById(id);
-const STATES = { open: "Connected", connecting: "Connecting…", lost: "No connection, trying again…" };
+const DRAFT = "draft";
+const STATES = {
+  open: "Connected",
+  connecting: "Connecting…",
+  lost: "No connection, trying again…",
+  misfit: "Not connected",
+};
 
 const say = (text) => { $("announce").textContent = text; };
 const connection = new Connection();
@@ -30,11 +37,19 @@ function refresh() {
 connection.addEventListener("state", ({ detail }) => {
   $("badge").dataset.state = detail;
   $("badge-text").textContent = STATES[detail];
+  $("reload").hidden = detail !== "misfit";
   if (detail === "open" && $("product").value && !combobox.product) {
     connection.send({ type: "typing", content: $("product").value });
   }
   refresh();
 });
+
+connection.addEventListener("misfit", ({ detail: { theirs, reload } }) => {
+  if (reload) reloadPage();
+  else problem(`${explainVersion(theirs)} Reload it to try again.`);
+});
+
+$("reload").addEventListener("click", reloadPage);
 
 connection.addEventListener("frame", ({ detail: frame }) => {
   if (frame.type === "prediction") combobox.offer(frame.content, frame.data);
@@ -121,6 +136,20 @@ async function call(method, path, body) {
   return null;
 }
 
-$("question").value = new URLSearchParams(location.search).get("q") ?? "";
+/** Fetch the page anew; what is written but not sent stays in its boxes. */
+function reloadPage() {
+  const draft = { product: $("product").value, question: $("question").value };
+  sessionStorage.setItem(DRAFT, JSON.stringify(draft));
+  location.reload();
+}
+
+function restoreDraft() {
+  const { product = "", question } = JSON.parse(sessionStorage.getItem(DRAFT) ?? "{}");
+  sessionStorage.removeItem(DRAFT);
+  $("product").value = product;
+  $("question").value = question ?? new URLSearchParams(location.search).get("q") ?? "";
+}
+
+restoreDraft();
 connection.connect();
 refresh();

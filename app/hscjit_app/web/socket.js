@@ -1,6 +1,9 @@
 // The connection: opens, resumes after a loss without losing or repeating a frame, says how it is.
 
+import { VERSION, otherVersion } from "/web/version.js";
+
 const SESSION = "session";
+const RELOADED_FOR = "reloaded-for";
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 8000;
 const MOVING = 1012;
@@ -28,7 +31,7 @@ export class Connection extends EventTarget {
     const socket = new WebSocket(`${scheme}//${location.host}/ws`);
     this.#socket = socket;
     socket.addEventListener("open", () => {
-      const hello = { type: "hello", version: 1 };
+      const hello = { type: "hello", version: VERSION };
       if (this.session) hello.session = this.session;
       if (this.#lastId) hello.last_id = this.#lastId;
       socket.send(JSON.stringify(hello));
@@ -50,13 +53,22 @@ export class Connection extends EventTarget {
   restart() {
     sessionStorage.removeItem(SESSION);
     this.#lastId = null;
-    const old = this.#socket;
-    this.#socket = null;
-    old?.close(1000);
+    this.#hangUp();
     this.connect();
   }
 
+  #hangUp() {
+    const old = this.#socket;
+    this.#socket = null; // so that its end is no loss
+    old?.close(1000);
+  }
+
   #receive(frame) {
+    const theirs = otherVersion(frame);
+    if (theirs !== null) {
+      this.#leave(theirs);
+      return;
+    }
     if (frame.type === "welcome") {
       sessionStorage.setItem(SESSION, frame.session);
       this.#pause = FIRST_PAUSE_MS;
@@ -65,6 +77,16 @@ export class Connection extends EventTarget {
     }
     if (frame.seq) this.#lastId = `${frame.id}.${frame.seq}`;
     this.dispatchEvent(new CustomEvent("frame", { detail: frame }));
+  }
+
+  /** Give up: only another page can talk to this server. */
+  #leave(theirs) {
+    this.#hangUp();
+    this.#tell("misfit");
+    // One reload for each version: what brings the same page again is not tried a second time.
+    const reload = sessionStorage.getItem(RELOADED_FOR) !== String(theirs);
+    sessionStorage.setItem(RELOADED_FOR, theirs);
+    this.dispatchEvent(new CustomEvent("misfit", { detail: { theirs, reload } }));
   }
 
   #lost(code) {
