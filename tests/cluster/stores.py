@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from tests.cluster import debian
@@ -17,15 +18,28 @@ from tests.cluster.shell import Unavailable
 
 _START_TIMEOUT_S = 30
 _POSTGRES = "/usr/lib/postgresql/*/bin"
+_PACKAGES = {
+    "redis-server": "redis-server",
+    "redis-cli": "redis-server",
+    "initdb": "postgresql-15",
+    "psql": "postgresql-15",
+}
+"""Which package brings a program; a server's package brings its client along."""
+
+
+@cache
+def program(name: str) -> str:
+    """Return where a server or client is; where it is missing it is installed first."""
+    return debian.program(name, _PACKAGES[name], say, _POSTGRES)
 
 
 @contextmanager
 def redis_server() -> Iterator[str]:
     """A Redis without persistence; gives its URL, database 0."""
-    program = debian.program("redis-server", "redis-server", say)
     (port,) = free_ports(1)
     with humble_folder() as folder:
-        command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+        command = [program("redis-server"), "--port", str(port), "--bind", "127.0.0.1"]
+        command += ["--save", ""]
         with process("redis", command, folder, user=humble_user()) as server:
             _wait(server, "redis", folder, lambda: _redis_answers(port))
             yield f"redis://127.0.0.1:{port}/0"
@@ -35,7 +49,7 @@ def redis_server() -> Iterator[str]:
 def postgres_server(port: int | None = None) -> Iterator[str]:
     """A Postgres with one empty database, on a free port unless told which; gives its URL,
     without a driver's name in the scheme."""
-    initdb = debian.program("initdb", "postgresql-15", say, _POSTGRES)
+    initdb = program("initdb")
     programs = Path(initdb).parent
     port = port or free_ports(1)[0]
     user = humble_user()
@@ -82,15 +96,15 @@ def humble_folder() -> Iterator[Path]:
 
 
 def programs() -> None:
-    """Have both servers and their clients, where this process may install them."""
-    for server, package in (("redis-server", "redis-server"), ("initdb", "postgresql-15")):
+    """Have all of them for scripts that call them by name, where this process may install them."""
+    for name in _PACKAGES:
         with suppress(Unavailable):
-            debian.program(server, package, say, _POSTGRES)
+            program(name)
 
 
 def postgres_path() -> str:
     """A search path on which Postgres' programs are found; installs them where they are not."""
-    debian.program("initdb", "postgresql-15", say, _POSTGRES)
+    program("initdb")
     return debian.places(_POSTGRES)
 
 

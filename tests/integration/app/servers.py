@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from tests.cluster import stores
 from tests.cluster.ports import free_ports
 
 from hscjit_app.manuals import samples
@@ -144,12 +145,13 @@ class Redis:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def cli(self, *words: str) -> str:
-        command = ["redis-cli", "-p", str(self.port), *words]
+        command = [stores.program("redis-cli"), "-p", str(self.port), *words]
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
     def start(self) -> None:
-        command = ["redis-server", "--port", str(self.port), "--dir"]
-        command += [str(self._folder), "--bind", "127.0.0.1", "--appendonly", "yes", "--save", ""]
+        command = [stores.program("redis-server"), "--port", str(self.port)]
+        command += ["--dir", str(self._folder), "--bind", "127.0.0.1"]
+        command += ["--appendonly", "yes", "--save", ""]
         with (self._folder / "redis.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         eventually(lambda: self.cli("ping") == "PONG", within_s=10)

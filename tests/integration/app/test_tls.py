@@ -55,13 +55,15 @@ def pki() -> Iterator[Path]:
 def redis_with_tls(pki: Path) -> Iterator[int]:
     (port,) = free_ports(1)
     command = [
-        "redis-server", "--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1",
-        "--save", "", "--dir", str(pki), "--tls-auth-clients", "no",
+        stores.program("redis-server"), "--port", "0", "--tls-port", str(port),
+        "--bind", "127.0.0.1", "--save", "", "--dir", str(pki), "--tls-auth-clients", "no",
         "--tls-cert-file", f"{pki}/server.pem", "--tls-key-file", f"{pki}/server.key",
         "--tls-ca-cert-file", f"{pki}/ca.pem",
     ]  # fmt: skip
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    ask = ["redis-cli", "-p", str(port), "--tls", "--cacert", f"{pki}/ca.pem", "ping"]
+    ask = [
+        stores.program("redis-cli"), "-p", str(port), "--tls", "--cacert", f"{pki}/ca.pem", "ping",
+    ]  # fmt: skip
     try:
         eventually(
             lambda: b"PONG" in subprocess.run(ask, capture_output=True, check=False).stdout, 20

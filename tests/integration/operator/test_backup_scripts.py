@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from tests.cluster import stores
 from tests.unit.operator.manifests.builders import (
     EXTERNAL,
     PLACES,
@@ -112,7 +113,7 @@ class Pods:
 
     def sql(self, query: str, database: str = "hscjit") -> str:
         where = urlsplit(self.postgres)
-        command = ["psql", "-h", "127.0.0.1", "-p", str(where.port), "-U", "hscjit"]
+        command = [stores.program("psql"), "-h", "127.0.0.1", "-p", str(where.port), "-U", "hscjit"]
         done = subprocess.run(
             [*command, "-d", database, "-Atc", query], capture_output=True, text=True, check=True
         )
@@ -121,7 +122,7 @@ class Pods:
     def redis_cli(self, *words: str) -> str:
         port = str(urlsplit(self.redis).port)
         done = subprocess.run(
-            ["redis-cli", "-p", port, *words],
+            [stores.program("redis-cli"), "-p", port, *words],
             capture_output=True,
             text=True,
             check=True,
@@ -134,14 +135,14 @@ class Pods:
         socket = self.root / "queue.sock"
         place = ["--dir", str(self.root / "data"), "--port", "0", "--unixsocket", str(socket)]
         server = subprocess.Popen(
-            ["redis-server", *place, "--appendonly", "yes", "--save", ""],
+            [stores.program("redis-server"), *place, "--appendonly", "yes", "--save", ""],
             stdout=subprocess.DEVNULL,
         )
         try:
             deadline = time.monotonic() + 20
             while time.monotonic() < deadline:
                 asked = subprocess.run(
-                    ["redis-cli", "-s", str(socket), "DBSIZE"],
+                    [stores.program("redis-cli"), "-s", str(socket), "DBSIZE"],
                     capture_output=True,
                     text=True,
                     check=False,

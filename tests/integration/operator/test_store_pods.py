@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from tests.cluster import stores
 from tests.cluster.ports import free_ports
 from tests.unit.operator.manifests.builders import Children, children
 
@@ -52,7 +53,7 @@ class Redis:
         return done.returncode == 0
 
     def ask(self, *words: str) -> str:
-        command = ["redis-cli", "-p", str(self.port), *words]
+        command = [stores.program("redis-cli"), "-p", str(self.port), *words]
         env = {"PATH": os.environ["PATH"], "REDISCLI_AUTH": PASSWORD}
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
         return done.stdout.strip()
@@ -91,7 +92,7 @@ def test_redis_takes_its_configuration_and_its_probes_find_it_ready(redis: Redis
 @both
 def test_redis_answers_nobody_without_the_password(redis: Redis) -> None:
     done = subprocess.run(
-        ["redis-cli", "-p", str(redis.port), "GET", "key"],
+        [stores.program("redis-cli"), "-p", str(redis.port), "GET", "key"],
         capture_output=True,
         text=True,
         check=False,
@@ -127,7 +128,8 @@ def test_a_killed_queue_has_everything_when_it_is_back(redis: Redis, tmp_path: P
     redis.process.wait()
 
     redis.process = subprocess.Popen(
-        ["redis-server", str(tmp_path / "etc/hscjit/queue.conf")], stdout=subprocess.DEVNULL
+        [stores.program("redis-server"), str(tmp_path / "etc/hscjit/queue.conf")],
+        stdout=subprocess.DEVNULL,
     )
     eventually(lambda: redis.probe("readinessProbe"))
 
@@ -149,8 +151,9 @@ def test_postgres_knows_its_settings(postgres_server: str) -> None:
     wanted = {setting.partition("=")[0] for setting in container["args"][2::2]}
     port = str(urlsplit(postgres_server).port)
     query = "SELECT name FROM pg_settings WHERE context = 'postmaster'"
+    command = [stores.program("psql"), "-h", "127.0.0.1", "-p", port, "-U", "hscjit"]
     done = subprocess.run(
-        ["psql", "-h", "127.0.0.1", "-p", port, "-U", "hscjit", "-d", "postgres", "-Atc", query],
+        [*command, "-d", "postgres", "-Atc", query],
         capture_output=True,
         text=True,
         check=True,
