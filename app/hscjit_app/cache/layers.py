@@ -7,10 +7,9 @@ other processes declare outdated.
 """
 
 import asyncio
-import random
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
@@ -18,49 +17,18 @@ from redis.exceptions import RedisError
 
 from hscjit_app import metrics
 from hscjit_app.cache.bus import Bus
-from hscjit_app.cache.keys import JITTER, UNHEARD_S, WAIT_S, Space
+from hscjit_app.cache.flights import AGAIN, Flight
+from hscjit_app.cache.keys import UNHEARD_S, Space
+from hscjit_app.cache.loading import Load, Loader
 from hscjit_app.cache.memory import NOTHING, SWEEP_S, Memory
-from hscjit_app.cache.shared import Away, Found, Lease, Shared
+from hscjit_app.cache.shared import Away, Found, Shared
 
 log = structlog.get_logger(__name__)
-
-Load = Callable[[], Awaitable[bytes | None]]
-
-_POLL_S, _POLL_MAX_S = 0.005, 0.05
-_AGAIN = object()
-"""What waiting callers get when the one who looked for them was cancelled: look again."""
 
 _HITS_MEMORY = metrics.CACHE_HITS.labels("memory")
 _HITS_REDIS = metrics.CACHE_HITS.labels("redis")
 _HITS_STALE = metrics.CACHE_HITS.labels("stale")
 _JOINED = metrics.CACHE_HITS.labels("joined")
-
-
-class _Flight:
-    """One look-up under way, and all who wait for it."""
-
-    __slots__ = ("_future", "outdated")
-
-    def __init__(self) -> None:
-        self._future: asyncio.Future[Any] | None = None  # most flights have nobody who waits
-        self.outdated = False
-        """Invalidated meanwhile: who waits may have it, but nobody keeps it."""
-
-    async def result(self) -> Any:
-        """Wait for its end; who is cancelled meanwhile disturbs no other."""
-        if self._future is None:
-            self._future = asyncio.get_running_loop().create_future()
-        return await asyncio.shield(self._future)
-
-    def land(self, result: Any) -> None:
-        """Tell all who wait, the first time it is called."""
-        if self._future is None or self._future.done():
-            return
-        if isinstance(result, Exception):
-            self._future.set_exception(result)
-            self._future.exception()  # it may be that nobody waits any more
-        else:
-            self._future.set_result(result)
 
 
 class MultiLayerCache:
@@ -76,9 +44,10 @@ class MultiLayerCache:
         self._memory = Memory(l1_max_size, clock)
         self._find = self._memory.get
         self._shared = shared
+        self._loader = Loader(shared, lambda: self._count("misses", metrics.CACHE_MISSES))
         self._bus = bus
         self._hearing = bus is None
-        self._flights: dict[str, _Flight] = {}
+        self._flights: dict[str, Flight] = {}
         self._loading: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._hits = self._hits_told = self._evictions_told = 0
@@ -180,14 +149,14 @@ class MultiLayerCache:
             if flight is None:
                 return await self._lead(key, load, space)
             result = await flight.result()
-            if result is not _AGAIN:
+            if result is not AGAIN:
                 self._count("joined", _JOINED)
                 value: bytes | None = result
                 return value
 
     async def _lead(self, key: str, load: Load, space: Space) -> bytes | None:
         """Look into Redis for all who ask meanwhile; what must be loaded outlives this caller."""
-        flight = self._flights[key] = _Flight()
+        flight = self._flights[key] = Flight()
         task: asyncio.Task[bytes | None] | None = None
         try:
             if space.shared and self._shared is not None:
@@ -201,12 +170,10 @@ class MultiLayerCache:
             return await asyncio.shield(task)
         except BaseException:
             if task is None:
-                self._land(key, flight, _AGAIN)
+                self._land(key, flight, AGAIN)
             raise
 
-    def _keep_found(
-        self, key: str, flight: _Flight, found: Found, load: Load, space: Space
-    ) -> None:
+    def _keep_found(self, key: str, flight: Flight, found: Found, load: Load, space: Space) -> None:
         if found.fresh_s > 0:
             stale_s = space.stale_s if found.value is not None else 0.0
             self._keep(key, flight, found.value, found.fresh_s, stale_s)
@@ -215,11 +182,11 @@ class MultiLayerCache:
 
     def _refresh(self, key: str, load: Load, space: Space) -> None:
         """Load anew behind the scenes; nobody waits, so a failure is only said."""
-        flight = self._flights[key] = _Flight()
+        flight = self._flights[key] = Flight()
         self._start(key, flight, load, space).add_done_callback(_report)
 
     def _start(
-        self, key: str, flight: _Flight, load: Load, space: Space
+        self, key: str, flight: Flight, load: Load, space: Space
     ) -> asyncio.Task[bytes | None]:
         task = asyncio.create_task(self._fill(key, flight, load, space))
         self._loading.add(task)
@@ -231,75 +198,30 @@ class MultiLayerCache:
         if not task.cancelled():
             task.exception()  # it may be that nobody waits any more
 
-    async def _fill(self, key: str, flight: _Flight, load: Load, space: Space) -> bytes | None:
+    async def _fill(self, key: str, flight: Flight, load: Load, space: Space) -> bytes | None:
         """Load for this process and, with the lease, for all; lands the flight in any case."""
         try:
             value = await self._load_once(key, flight, load, space)
         except BaseException as e:
             failed = isinstance(e, Exception)
-            self._land(key, flight, e if failed else _AGAIN)
+            self._land(key, flight, e if failed else AGAIN)
             raise
         self._land(key, flight, value)
         return value
 
-    async def _load_once(self, key: str, flight: _Flight, load: Load, space: Space) -> bytes | None:
-        got = await self._lease(key) if space.shared else None
-        if isinstance(got, Found):
+    async def _load_once(self, key: str, flight: Flight, load: Load, space: Space) -> bytes | None:
+        loaded = await self._loader.load(key, load, space)
+        if loaded.by_another:
             self._count("redis_hits", _HITS_REDIS)
-            self._keep(key, flight, got.value, got.fresh_s, space.stale_s)
-            return got.value
-        self._count("misses", metrics.CACHE_MISSES)
-        try:
-            with metrics.CACHE_LOAD.time():
-                value = await load() or None
-        except BaseException:
-            if got is not None:
-                await self._give_back(got)
-            raise
-        self._count("loads")
-        ttl_s = (space.ttl_s if value is not None else space.negative_s) * _jitter()
-        stale_s = space.stale_s if value is not None else 0.0
-        if ttl_s and got is not None:
-            if not await self._put(got, value, ttl_s, stale_s):
-                flight.outdated = True
-        elif got is not None:
-            await self._give_back(got)
-        if ttl_s:
-            self._keep(key, flight, value, ttl_s, stale_s)
-        return value
-
-    async def _lease(self, key: str) -> Found | Lease | None:
-        """Return the lease, or what another pod stored meanwhile; None = load for yourself."""
-        if self._shared is None:
-            return None
-        ends, pause = time.monotonic() + WAIT_S, _POLL_S
-        try:
-            while (got := await self._shared.acquire(key)) is None:
-                if time.monotonic() >= ends:
-                    return None
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _POLL_MAX_S)
-        except Away:
-            return None
-        return got
-
-    async def _put(self, lease: Lease, value: bytes | None, ttl_s: float, stale_s: float) -> bool:
-        """Store in Redis; False = it was invalidated while it was loaded."""
-        assert self._shared is not None  # noqa: S101  a lease came from it
-        try:
-            return await self._shared.store(lease, value, ttl_s, stale_s)
-        except Away:
-            return True
-
-    async def _give_back(self, lease: Lease) -> None:
-        assert self._shared is not None  # noqa: S101  a lease came from it
-        try:
-            await self._shared.release(lease)
-        except Away:
-            log.debug("A lease is left to expire")
+        else:
+            self._count("loads")
+        flight.outdated = flight.outdated or loaded.outdated
+        if loaded.ttl_s:
+            self._keep(key, flight, loaded.value, loaded.ttl_s, loaded.stale_s)
+        return loaded.value
 
     def _keep(
-        self, key: str, flight: _Flight, value: bytes | None, ttl_s: float, stale_s: float
+        self, key: str, flight: Flight, value: bytes | None, ttl_s: float, stale_s: float
     ) -> None:
         if flight.outdated:
             return
@@ -307,7 +229,7 @@ class MultiLayerCache:
             ttl_s, stale_s = min(ttl_s, UNHEARD_S), 0.0
         self._memory.put(key, NOTHING if value is None else value, ttl_s, stale_s)
 
-    def _land(self, key: str, flight: _Flight, result: Any) -> None:
+    def _land(self, key: str, flight: Flight, result: Any) -> None:
         """End a flight: who waits gets the result, who comes now looks for himself."""
         if self._flights.get(key) is flight:
             del self._flights[key]
@@ -357,10 +279,6 @@ class MultiLayerCache:
 def _report(task: asyncio.Task[Any]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         log.warning("Can't load a cached value anew", reason=type(error).__name__)
-
-
-def _jitter() -> float:
-    return 1.0 - JITTER * random.random()  # noqa: S311  spreads load, guards nothing
 
 
 class _State:
