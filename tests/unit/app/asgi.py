@@ -12,6 +12,12 @@ from hscjit_app.settings import Settings
 from hscjit_app.tasks import runner
 
 HOST = b"support.example"
+HELLO = {"type": "hello", "version": 1}
+ASK = {
+    "type": "query",
+    "query": "how do I set the kick sensitivity?",
+    "product_id": "roland-td17kv",
+}
 
 
 @dataclass
@@ -138,6 +144,17 @@ class App:
         finally:
             socket.to_app.put_nowait({"type": "websocket.disconnect", "code": 1001})
             await task
+
+    async def conversation(self, *questions: str) -> tuple[str, list[list[dict[str, Any]]]]:
+        """Ask one question, or these one by one; return the session and each answer's frames."""
+        answers = []
+        async with self.socket() as socket:
+            socket.send(HELLO)
+            session = (await socket.receive("welcome"))["session"]
+            for question in questions or (ASK["query"],):
+                socket.send({**ASK, "query": question})
+                answers.append(await socket.until("answer_done", "error"))
+        return session, answers
 
     def _scope(
         self,

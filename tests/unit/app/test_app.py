@@ -1,13 +1,12 @@
 """What users and machines ask over HTTP, and what they are answered."""
 
 import pytest
+from tests.unit.app.asgi import ASK
 from tests.unit.app.conftest import ADMIN_TOKEN
 
 from hscjit_app import metrics
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-KICK = "how do I set the kick sensitivity?"
 
 
 async def test_a_fresh_process_is_healthy_and_ready(app):
@@ -142,18 +141,14 @@ async def test_the_pages_files(app, path, status, media_type):
 
 
 async def test_a_conversation_is_its_owners_alone(app):
-    async with app.socket() as socket:
-        socket.send({"type": "hello", "version": 1})
-        session = (await socket.receive("welcome"))["session"]
-        socket.send({"type": "query", "query": KICK, "product_id": "roland-td17kv"})
-        frames = await socket.until("answer_done", "error")
-        answer_id = frames[-1]["id"]
-        said = "".join(f["content"] for f in frames if f["type"] == "answer_chunk")
+    session, (frames,) = await app.conversation()
+    answer_id = frames[-1]["id"]
+    said = "".join(f["content"] for f in frames if f["type"] == "answer_chunk")
     other = app.state["services"].signer.new().secret
 
     kept = (await app.request("GET", "/api/conversation", bearer=session)).json
     assert [m["role"] for m in kept["messages"]] == ["user", "assistant"]
-    assert kept["messages"][0]["content"] == KICK
+    assert kept["messages"][0]["content"] == ASK["query"]
     assert kept["messages"][1]["content"] == said
     assert kept["messages"][1]["sources"][0]["page"] >= 1
     assert kept["product_id"] == "roland-td17kv"

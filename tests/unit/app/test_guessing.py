@@ -2,7 +2,7 @@
 
 import json
 
-from tests.unit.app.test_matching import product
+from tests.unit.app.shop import product
 
 from hscjit_app.catalog.matching import FuzzyIndex
 from hscjit_app.ws.guessing import Guesses

@@ -4,18 +4,12 @@ import asyncio
 
 import pytest
 from tests.unit.app import asgi
+from tests.unit.app.asgi import ASK, HELLO
 
 from hscjit_app import metrics
 from hscjit_app.ws import following, limits
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-HELLO = {"type": "hello", "version": 1}
-ASK = {
-    "type": "query",
-    "query": "how do I set the kick sensitivity?",
-    "product_id": "roland-td17kv",
-}
 
 
 async def test_a_draining_process_is_healthy_but_not_ready(own_app):
@@ -76,11 +70,7 @@ async def test_a_question_is_answered_from_a_page(own_app):
 
 async def test_a_session_has_a_budget_of_questions_over_all_its_sockets(own_app):
     own_app.state["lobby"].questions = limits.Buckets(0.01, 1)
-    async with own_app.socket() as socket:
-        socket.send(HELLO)
-        session = (await socket.receive("welcome"))["session"]
-        socket.send(ASK)
-        await socket.until("answer_done", "error")
+    session, _ = await own_app.conversation()
     async with own_app.socket() as socket:
         socket.send({**HELLO, "session": session, "last_id": f"{'f' * 32}.1"})
         await socket.receive("welcome")

@@ -4,12 +4,12 @@ import gc
 import weakref
 
 import pytest
-from tests.unit.app.test_matching import PRODUCTS
+from tests.unit.app.shop import MEANT
 
+from hscjit_app.catalog import records
 from hscjit_app.catalog.large import LargeIndex, encode
 from hscjit_app.catalog.matching import FuzzyIndex
 from hscjit_app.catalog.records import Records
-from hscjit_app.catalog.records import encode as encode_records
 from hscjit_app.catalog.remembering import remembering
 
 
@@ -33,34 +33,34 @@ def test_the_latest_results_are_worked_out_once():
 
 
 def large():
-    arrays = {**encode(PRODUCTS), **encode_records(PRODUCTS)}
+    arrays = {**encode(MEANT), **records.encode(MEANT)}
     return LargeIndex(arrays, Records(arrays))
 
 
-INDEXES = {"small": lambda: FuzzyIndex(PRODUCTS), "large": large}
-
-
-@pytest.mark.parametrize("make", INDEXES.values(), ids=INDEXES)
-def test_an_index_nobody_holds_is_gone_without_the_collector(make):
-    index = make()
+def ask(index):
     assert index.predict("moog grandmothr")
     assert index.identify("how do I tune my moog grandmother?")
-    gone = weakref.ref(index)
-    gc.disable()
-    try:
-        del index
-        assert gone() is None
-    finally:
-        gc.enable()
 
 
-def test_records_nobody_holds_are_gone_too():
-    records = Records(encode_records(PRODUCTS))
-    assert records.order[0] == records[PRODUCTS[0].id]
-    gone = weakref.ref(records)
+def read(found):
+    assert found.order[0] == found[MEANT[0].id]
+
+
+PARTS = {
+    "small index": (lambda: FuzzyIndex(MEANT), ask),
+    "large index": (large, ask),
+    "records": (lambda: Records(records.encode(MEANT)), read),
+}
+
+
+@pytest.mark.parametrize(("make", "use"), PARTS.values(), ids=PARTS)
+def test_what_nobody_holds_is_gone_without_the_collector(make, use):
+    part = make()
+    use(part)
+    gone = weakref.ref(part)
     gc.disable()
     try:
-        del records
+        del part
         assert gone() is None
     finally:
         gc.enable()

@@ -2,19 +2,13 @@
 
 import pytest
 from tests.unit.app import asgi
+from tests.unit.app.asgi import ASK, HELLO
 
 from hscjit_app import metrics
 from hscjit_app.ws import limits
 from hscjit_app.ws.protocol import MAX_MESSAGE_BYTES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-HELLO = {"type": "hello", "version": 1}
-ASK = {
-    "type": "query",
-    "query": "how do I set the kick sensitivity?",
-    "product_id": "roland-td17kv",
-}
 
 
 async def test_typing_is_answered_with_the_products_meant(app):
@@ -95,68 +89,41 @@ async def test_who_reconnects_gets_every_later_frame_once(app):
 
 
 async def test_a_reload_without_last_id_gets_the_whole_conversation_in_order(app):
-    async with app.socket() as socket:
-        socket.send(HELLO)
-        session = (await socket.receive("welcome"))["session"]
-        socket.send(ASK)
-        first = await socket.until("answer_done", "error")
-        socket.send({**ASK, "query": "how do I do a factory reset?"})
-        second = await socket.until("answer_done", "error")
+    session, answers = await app.conversation(ASK["query"], "how do I do a factory reset?")
 
     async with app.socket() as socket:
         socket.send({**HELLO, "session": session})
         await socket.receive("welcome")
         again = await socket.until("answer_done") + await socket.until("answer_done")
 
-    assert again == first + second
+    assert again == [frame for answer in answers for frame in answer]
 
 
 LAST_IDS = {
-    "of nobody yet": (f"{'f' * 32}.7", "ahead"),
-    "of long ago": (f"{'0' * 32}.7", "history_gone"),
-    "no id of ours": ("zebra.7", "history_gone"),
+    "of nobody yet": (f"{'f' * 32}.7", "ahead", False),
+    "of long ago": (f"{'0' * 32}.7", "history_gone", False),
+    "no id of ours": ("zebra.7", "history_gone", False),
+    "of a frame that was never sent": ("{answer}.999", "ahead", True),
 }
 
 
-@pytest.mark.parametrize(("last_id", "reason"), LAST_IDS.values(), ids=LAST_IDS)
-async def test_who_has_what_is_not_kept_is_told_and_gets_what_is(app, last_id, reason):
-    async with app.socket() as socket:
-        socket.send(HELLO)
-        session = (await socket.receive("welcome"))["session"]
-        socket.send(ASK)
-        first = await socket.until("answer_done", "error")
+@pytest.mark.parametrize(("last_id", "reason", "named"), LAST_IDS.values(), ids=LAST_IDS)
+async def test_who_has_what_is_not_kept_is_told_and_gets_what_is(app, last_id, reason, named):
+    session, (first,) = await app.conversation()
+    answer = first[0]["id"]
 
     async with app.socket() as socket:
-        socket.send({**HELLO, "session": session, "last_id": last_id})
+        socket.send({**HELLO, "session": session, "last_id": last_id.format(answer=answer)})
         welcome, told, *again = await socket.until("answer_done", "error")
 
     assert welcome["resumed"] is True
     assert (told["type"], told["reason"]) == ("resync_required", reason)
-    assert "id" not in told
-    assert again == first
-
-
-async def test_a_frame_that_was_never_sent_makes_its_answer_come_again(app):
-    async with app.socket() as socket:
-        socket.send(HELLO)
-        session = (await socket.receive("welcome"))["session"]
-        socket.send(ASK)
-        first = await socket.until("answer_done", "error")
-
-    async with app.socket() as socket:
-        socket.send({**HELLO, "session": session, "last_id": f"{first[0]['id']}.999"})
-        _, told, *again = await socket.until("answer_done", "error")
-
-    assert (told["reason"], told["id"]) == ("ahead", first[0]["id"])
+    assert told.get("id", "") == (answer if named else "")
     assert again == first
 
 
 async def test_who_has_everything_gets_nothing_again_and_goes_on(app):
-    async with app.socket() as socket:
-        socket.send(HELLO)
-        session = (await socket.receive("welcome"))["session"]
-        socket.send(ASK)
-        first = await socket.until("answer_done", "error")
+    session, (first,) = await app.conversation()
 
     async with app.socket() as socket:
         last_id = f"{first[-1]['id']}.{first[-1]['seq']}"
