@@ -10,7 +10,7 @@ from aiohttp import web
 from hscjit_operator.cluster import kinds
 from tests.bench.reconciling.cluster import Body, Cluster
 from tests.bench.reconciling.observer import Observer
-from tests.cluster.ports import free_ports
+from tests.webserver import serving
 
 _WORKLOADS = (kinds.DEPLOYMENT, kinds.STATEFUL_SET)
 
@@ -74,13 +74,5 @@ async def door() -> AsyncIterator[str]:
     async def answer(_request: web.Request) -> web.Response:
         return web.json_response({"ready": True, "degraded": []})
 
-    app = web.Application()
-    app.add_routes([web.get("/ready", answer)])
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    (port,) = free_ports(1)
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        await runner.cleanup()
+    async with serving(web.get("/ready", answer)) as address:
+        yield address

@@ -29,6 +29,19 @@ def eventually(what: Callable[[], object], within_s: float) -> float:
     return time.monotonic() - begun
 
 
+def begin(*module: str, log: Path, env: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Begin a process of the app as its pod does, in the folder of its log."""
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", *module],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=log.parent,
+            start_new_session=True,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "app"), **env},
+        )
+
+
 class Worker:
     """A real worker: a parent process and its pool."""
 
@@ -36,25 +49,15 @@ class Worker:
         (self.port,) = free_ports(1)
         self.name = name
         self._log = folder / f"{name}.log"
-        command = [sys.executable, "-m", "celery", "-A", "hscjit_app.worker", "--quiet", "worker"]
+        command = ["celery", "-A", "hscjit_app.worker", "--quiet", "worker"]
         command += ["--concurrency=2", "--without-gossip", "--without-mingle"]
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                command,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=folder,
-                start_new_session=True,
-                env={
-                    "PATH": os.environ["PATH"],
-                    "PYTHONPATH": str(ROOT / "app"),
-                    "REMAP_SIGTERM": "SIGQUIT",
-                    "HSCJIT_COMPONENT": "worker",
-                    "HSCJIT_POD": name,
-                    "HSCJIT_METRICS_PORT": str(self.port),
-                    **env,
-                },
-            )
+        told = {
+            "REMAP_SIGTERM": "SIGQUIT",
+            "HSCJIT_COMPONENT": "worker",
+            "HSCJIT_POD": name,
+            "HSCJIT_METRICS_PORT": str(self.port),
+        }
+        self._process = begin(*command, log=self._log, env=told | env)
 
     def page(self, path: str) -> str:
         """Return what it answers at `path`; "" while it does not."""

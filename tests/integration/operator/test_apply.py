@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from tests.cluster.ports import free_ports
 from tests.integration.operator.world import Calls, World
 from tests.unit.operator.manifests.builders import hscjit, inputs
+from tests.webserver import serving
 
 from hscjit_operator import manifests, names
 from hscjit_operator.cluster import client, kinds
@@ -111,17 +111,11 @@ async def test_a_server_that_takes_no_version_for_what_is_not_there_is_asked_and
         body["metadata"] |= {"uid": "new", "resourceVersion": "7"}
         return web.json_response(body, status=201)
 
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    (port,) = free_ports(1)
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    try:
-        async with applier(client.Configuration(host=f"http://127.0.0.1:{port}")) as (_, ours):
-            made = await ours.apply(child, None, "uid", reason="test")
-    finally:
-        await runner.cleanup()
+    async with (
+        serving(web.route("*", "/{path:.*}", answer)) as address,
+        applier(client.Configuration(host=address)) as (_, ours),
+    ):
+        made = await ours.apply(child, None, "uid", reason="test")
     assert (made.uid, asked) == ("new", ["PATCH", "GET", "PATCH"])
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from tests.cluster.ports import free_ports
+from tests.webserver import serving
 
 from hscjit_operator.cluster import client, kinds
 from hscjit_operator.cluster.client import Api, ApiError
@@ -30,17 +31,11 @@ async def served() -> AsyncIterator[tuple[Api, list[Handler], list[web.Request]]
         requests.append(request)
         return (handlers.pop(0) if len(handlers) > 1 else handlers[0])(request)
 
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    (port,) = free_ports(1)
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    configuration = client.Configuration(host=f"http://127.0.0.1:{port}")
-    api = Api(configuration, writes_in_flight=2, timeout_s=0.5)
-    yield api, handlers, requests
-    await api.close()
-    await runner.cleanup()
+    async with serving(web.route("*", "/{path:.*}", answer)) as address:
+        configuration = client.Configuration(host=address)
+        api = Api(configuration, writes_in_flight=2, timeout_s=0.5)
+        yield api, handlers, requests
+        await api.close()
 
 
 def throttled(_request: web.Request) -> web.Response:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
+from tests.webserver import serving
 
 from hscjit_operator.cluster import front_door
 from hscjit_operator.cluster.front_door import FrontDoor
@@ -39,15 +40,9 @@ class Street:
 @pytest.fixture
 async def street() -> AsyncIterator[Street]:
     made = Street()
-    app = web.Application()
-    app.router.add_get("/ready", made.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    made.url = f"http://{host}:{port}/ready"
-    yield made
-    await runner.cleanup()
+    async with serving(web.get("/ready", made.answer)) as address:
+        made.url = f"{address}/ready"
+        yield made
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp import web
 from tests.cluster.ports import free_ports
 from tests.integration.operator.user import MERGE, Refused, User
+from tests.webserver import serving
 
 from hscjit_operator import metrics, names
 from hscjit_operator.assembly import Operator
@@ -384,14 +385,5 @@ async def front_door(world: World) -> AsyncIterator[None]:
         body = {"ready": world.ready_code == 200, "degraded": list(world.degraded)}
         return web.json_response(body, status=world.ready_code)
 
-    app = web.Application()
-    app.add_routes([web.get("/ready", answer)])
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    (port,) = free_ports(1)
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    world.door = f"http://127.0.0.1:{port}"
-    try:
+    async with serving(web.get("/ready", answer)) as world.door:
         yield
-    finally:
-        await runner.cleanup()

@@ -1,10 +1,8 @@
 """API processes as pods run them, on ports of this machine."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -12,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cluster.ports import free_ports
-from tests.integration.app.servers import ROOT, eventually
+from tests.integration.app.servers import begin, eventually
 
 
 class Pod:
@@ -23,21 +21,8 @@ class Pod:
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = folder / f"{name}.log"
         self.begun = time.monotonic()
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "hscjit_app.serve"],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=folder,
-                start_new_session=True,
-                env={
-                    "PATH": os.environ["PATH"],
-                    "PYTHONPATH": str(ROOT / "app"),
-                    "HSCJIT_POD": name,
-                    "HSCJIT_PORT": str(self.port),
-                    **env,
-                },
-            )
+        told = {"HSCJIT_POD": name, "HSCJIT_PORT": str(self.port)}
+        self.process = begin("hscjit_app.serve", log=self._log, env=told | env)
 
     def get(self, path: str) -> tuple[int, bytes]:
         """Return status and body; status 0 while nobody listens."""
