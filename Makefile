@@ -60,7 +60,7 @@ test-e2e: venv cluster-up ## on the cluster
 	$(PY) -m pytest tests/e2e
 
 .PHONY: bench
-bench: ## measure one thing: make bench B=<name>; without B lists the names
+bench: ## measure one thing: make bench B=<name>; without B all of them, for hours
 	@BENCH=$$($(CLUSTER) venv-bench) && $$BENCH -m tests.bench $(B)
 
 .PHONY: images
