@@ -68,10 +68,15 @@ class Operator:
             gate=gate,
         )
         self.queue = Queue(self._reconcile, settings.passes_in_flight, settings.resync_s, clock)
-        self.apps = Apps(lost=self._lost)
+        self.apps = Apps(lost=self._lost, changed=self._app_changed)
         self.children = Children(changed=self._child_changed)
         self.watches = Watches(
-            self.apps, self.children, settings.watch_namespaces, clock, self._rights_changed
+            self.apps,
+            self.children,
+            settings.watch_namespaces,
+            clock,
+            changed=self._rights_changed,
+            all_seen=self._all_seen,
         )
         rights = Rights(self.api, self._rights_changed, period_s=settings.resync_s)
         events = Events(self.api, clock, _now, rights.note)
@@ -154,13 +159,7 @@ class Operator:
         await self._wait_for_crd(stop)
         if stop.is_set():
             return
-        triggers = handlers.registry(
-            api=self.api,
-            apps=self.apps,
-            children=self.children,
-            watches=self.watches,
-            queue=self.queue,
-        )
+        triggers = handlers.registry(api=self.api, apps=self.apps, watches=self.watches)
         await handlers.watch(triggers, self._settings.watch_namespaces, stop, self._take_signals)
 
     async def _wait_for_crd(self, stop: asyncio.Event) -> None:
@@ -199,6 +198,12 @@ class Operator:
 
     def _alive(self) -> bool:
         return time.monotonic() - self.duty.last_pass <= endpoints.PASSES_END_WITHIN_S
+
+    def _all_seen(self) -> None:
+        self.duty.see()
+
+    def _app_changed(self, key: Key, asked: bool) -> None:
+        self.queue.put(key, Trigger.SPEC if asked else Trigger.NEWS)
 
     def _child_changed(self, key: Key) -> None:
         # A child whose HSCJit is not known (yet) waits for it in the cache.

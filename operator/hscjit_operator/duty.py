@@ -1,7 +1,8 @@
 """Does this process act, or stand by? What that means for passes, and which of them have ended.
 
 Who stands by is warm: its watches run and its caches are full. Only passes are left out, and with
-them everything that they would have started: polls, knocks at doors, the autopilot.
+them everything that they would have started: polls, knocks at doors, the autopilot. They are left
+out as well until all that there is has been seen once: what a watch has yet to show is not missing.
 """
 
 from collections.abc import Awaitable, Callable
@@ -42,6 +43,7 @@ class Duty:
         self._put = put
         self._clock = clock
         self._on_duty = False
+        self._sees = False
         self._last_pass = clock()
 
     @property
@@ -59,7 +61,7 @@ class Duty:
     async def _run(self, key: Key, trigger: Trigger) -> Outcome:
         if key == HEARTBEAT:
             return Outcome()
-        if self._on_duty:
+        if self._on_duty and self._sees:
             return await self._passes.reconcile(key, trigger)
         # What a pass that was under way when duty ended has left behind goes here.
         self._passes.forget(key)
@@ -71,6 +73,14 @@ class Duty:
         What was remembered is dropped each time: another has acted meanwhile, or will.
         """
         self._on_duty = on_duty
+        self._begin()
+
+    def see(self) -> None:
+        """Take note that all that there is has been seen once."""
+        self._sees = True
+        self._begin()
+
+    def _begin(self) -> None:
         for key in self._apps:
             self._passes.forget(key)
             self._put(key, Trigger.SPEC)

@@ -16,10 +16,8 @@ from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 from hscjit_operator import names
 from hscjit_operator.cluster.client import Api
 from hscjit_operator.cluster.kinds import HSCJIT, WATCHED
-from hscjit_operator.cluster.observe import Apps, Children
+from hscjit_operator.cluster.observe import Apps
 from hscjit_operator.cluster.watches import SERVER_TIMEOUT_S, SILENCE_S, Watches
-from hscjit_operator.names import Key
-from hscjit_operator.queue import Queue, Trigger
 
 PAGE: Final = 100
 """Objects that are listed at once: what a page takes in memory is never given back."""
@@ -84,9 +82,7 @@ class _Patiently:
             yield pause * random.uniform(0.75, 1.25)  # noqa: S311  spreads load, hides nothing
 
 
-def registry(
-    *, api: Api, apps: Apps, children: Children, watches: Watches, queue: Queue
-) -> kopf.OperatorRegistry:
+def registry(*, api: Api, apps: Apps, watches: Watches) -> kopf.OperatorRegistry:
     """Return every trigger of the operator, as kopf takes them."""
     triggers = kopf.OperatorRegistry()
 
@@ -101,32 +97,17 @@ def registry(
         body = cast("dict[str, Any]", event["object"])
         if event["type"] == "DELETED":
             apps.lose(body)
-            return
-        before = apps.take(body)
-        if before is None:
-            return  # our own status write, which we know already
-        metadata, old = body["metadata"], before.read()["metadata"]
-        asked = any(
-            metadata.get(field) != old.get(field) for field in ("generation", "annotations")
-        )
-        new = before.version == int(metadata["resourceVersion"])
-        key = Key(metadata["namespace"], metadata["name"])
-        queue.put(key, Trigger.SPEC if asked or new else Trigger.NEWS)
+        else:
+            apps.see(body)
 
-    # What is indexed is listed whole before any event handler of any kind runs: so when the first
-    # HSCJit comes, all children that there are have been seen. Nothing is kept in the index, and
-    # most is shown to the cache by the session itself: this is for what it leaves to kopf.
-    async def child_seen(body: kopf.Body, **_: Any) -> None:
-        children.see(dict(body))
-
-    async def child_gone(event: kopf.RawEvent, **_: Any) -> None:
-        if event["type"] == "DELETED":
-            children.lose(cast("dict[str, Any]", event["object"]))
+    # Lists, and all events about children, are shown to the caches by the session: what kopf makes
+    # of one costs as much as a write, and what is listed it holds until all kinds are. It watches
+    # the kinds that somebody asks for.
+    async def shown_already(**_: Any) -> None:
+        pass
 
     for kind in WATCHED:
-        selects = (kind.group, kind.version, kind.plural)
-        kopf.index(*selects, id=f"seen-{kind.plural}", registry=triggers)(child_seen)
-        kopf.on.event(*selects, id=f"gone-{kind.plural}", registry=triggers)(child_gone)
+        kopf.on.event(kind.group, kind.version, kind.plural, registry=triggers)(shown_already)
     return triggers
 
 

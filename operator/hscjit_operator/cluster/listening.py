@@ -38,12 +38,12 @@ _PATH: Final = re.compile(r"/(?:api|apis/[^/]+)/[^/]+/(?:namespaces/([^/]+)/)?([
 _MARK: Final = b'"ERROR"'
 _ERROR: Final = re.compile(rb'\{\s*"type"\s*:\s*"ERROR"')
 """How error events begin, whoever writes them; objects may hold the mark, but not there."""
-SHOWN: Final = re.compile(
+BEGINS: Final = re.compile(
     rb'\{"type":"(?:ADDED|MODIFIED)","object":\{"kind":"\w+","apiVersion":"[\w./]+",'
     rb'"metadata":\{"name":"[^"]+","namespace":"[^"]+","uid":"([^"]+)","resourceVersion":"(\d+)"'
 )
 """How events about the kinds of Kubernetes itself begin: enough to know an echo without reading
-all of it. One that begins otherwise takes the way through kopf."""
+all of it."""
 _LIST_ANEW: Final = b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired"}}\n'
 
 
@@ -88,7 +88,10 @@ class Listener(Protocol):
         """Tell whether that is what our own write returned already: no news to anybody."""
 
     def show(self, body: Mapping[str, Any]) -> None:
-        """Take a child as a watch shows it."""
+        """Take an object as a list or a watch shows it."""
+
+    def lose(self, body: Mapping[str, Any]) -> None:
+        """Take the end of a child."""
 
 
 class Fabricated:
@@ -123,10 +126,8 @@ class Fabricated:
 class Stream:
     """A watch's answer: whole lines only, and every error a reason to list anew.
 
-    kopf hears of ends, and of what is not about a child. What it makes of one event costs as much
-    as a write: so children that came or changed are shown to their cache from here, and echoes of
-    our own writes to nobody. An end goes the way of the list that may still be on it, for both are
-    about one object and keep their order there.
+    kopf hears nothing of children, for what it makes of one event costs as much as a write: they
+    are shown to their cache from here, and echoes of our own writes to nobody.
     """
 
     status: Final = _OK
@@ -135,17 +136,12 @@ class Stream:
         self,
         response: aiohttp.ClientResponse,
         scope: Scope,
-        is_echo: Callable[[str, int], bool],
-        show: Show,
+        listener: Listener,
     ) -> None:
-        """Pass on what a response brings, but for children that came or changed.
-
-        Those that are no echo, by UID and version, are given to `show`.
-        """
+        """Pass on what a response brings, but for children: they are given to the listener."""
         self._response = response
         self._scope = scope
-        self._is_echo = is_echo
-        self._show = show
+        self._listener = listener
         self.headers = response.headers
         self.content = self
 
@@ -177,24 +173,33 @@ class Stream:
                 yield b"\n".join(news) + b"\n"
 
     def _shown(self, line: bytes) -> bool:
-        found = SHOWN.match(line)
-        if found is None:
+        if self._scope[0] == HSCJIT.plural:
             return False
-        if not self._is_echo(found[1].decode(), int(found[2])):
-            _give(self._show, self._scope, lambda: json.loads(line)["object"])
+        begins = BEGINS.match(line)
+        if begins and self._listener.is_echo(begins[1].decode(), int(begins[2])):
+            return True
+        try:
+            told = json.loads(line)
+        except ValueError:
+            return False
+        show, lose = self._listener.show, self._listener.lose
+        take = {"ADDED": show, "MODIFIED": show, "DELETED": lose}.get(told.get("type"))
+        if take is None:
+            return False  # where the watch is, or its end
+        _give(take, self._scope, lambda: told["object"])
         return True
 
 
-def _give(show: Show, scope: Scope, read: Callable[[], Mapping[str, Any]]) -> None:
+def _give(take: Show, scope: Scope, read: Callable[[], Mapping[str, Any]]) -> None:
     try:
-        show(read())
+        take(read())
     except Exception:
         # One object that nobody can read must not end the watch of all others.
         log.exception("Object cannot be read", kind=scope[0])
 
 
 async def listed(response: aiohttp.ClientResponse, scope: Scope, show: Show) -> Fabricated:
-    """Show a page of children to their cache; return what kopf needs to ask for the next one.
+    """Show a page of objects to their cache; return what kopf needs to ask for the next one.
 
     It would hold on to every body until all kinds are listed, and take ten times as long.
     """
@@ -277,11 +282,9 @@ class Listening:
             return Fabricated(_LIST_ANEW)
         self._listener.began(scope, watching=watching)
         if not watching:
-            if scope[0] == HSCJIT.plural:
-                return response
             async with self._page:
                 return await listed(response, scope, self._listener.show)
-        return Stream(response, scope, self._listener.is_echo, self._listener.show)
+        return Stream(response, scope, self._listener)
 
     @staticmethod
     async def _without(*, watching: bool) -> Fabricated:

@@ -173,9 +173,15 @@ def _alike(old: Child, new: Child) -> bool:
 class Apps:
     """Every HSCJit as the watch shows it, or as our own status write returned it."""
 
-    def __init__(self, lost: Callable[[Key], None]) -> None:
-        """Call `lost` with the key of an HSCJit that is gone."""
+    def __init__(
+        self,
+        lost: Callable[[Key], None],
+        changed: Callable[[Key, bool], None] = lambda _key, _asked: None,
+    ) -> None:
+        """Call `lost` with the key of an HSCJit that is gone, `changed` with the key of one that
+        came or changed, and whether something was asked of us by it."""
         self._lost = lost
+        self._changed = changed
         self._stored: dict[Key, Stored] = {}
         self._seen: dict[str | None, set[str]] = {}
 
@@ -186,6 +192,18 @@ class Apps:
     def get(self, key: Key) -> Stored | None:
         """Return the newest known body, None once it is gone."""
         return self._stored.get(key)
+
+    def see(self, body: Mapping[str, Any]) -> None:
+        """Take an HSCJit from a watch or a list, and tell if it is news."""
+        before = self.take(body)
+        if before is None:
+            return  # our own status write, which we know already
+        metadata, old = body["metadata"], before.read()["metadata"]
+        asked = any(
+            metadata.get(field) != old.get(field) for field in ("generation", "annotations")
+        )
+        new = before.version == int(metadata["resourceVersion"])
+        self._changed(Key(metadata["namespace"], metadata["name"]), asked or new)
 
     def take(self, body: Mapping[str, Any]) -> Stored | None:
         """Keep a body that is newer than the known one; return the one it replaced.

@@ -29,7 +29,7 @@ SILENCE_S: Final = 70.0
 _OVERDUE_S: Final = SERVER_TIMEOUT_S + 90
 """No new watch for so long: nobody watches that kind any more, whatever the process looks like."""
 _SETTLE_S: Final = 1.0
-"""After a list, how long its objects may take to the cache."""
+"""After a list, how long events from before it may take to the cache."""
 _BEAR_S: Final = 10.0
 """A right that is missing for so long is told of: while a cluster is upgraded it may flicker."""
 
@@ -56,18 +56,23 @@ class Watches:
         children: Children,
         namespaces: Collection[str],
         clock: Callable[[], float],
+        *,
         changed: Callable[[], None] = lambda: None,
+        all_seen: Callable[[], None] = lambda: None,
     ) -> None:
         """`namespaces` are those watched, none meaning all; `clock` is monotonic seconds.
 
-        `changed` is called when rights were found missing, or are there again.
+        `changed` is called when rights were found missing, or are there again, and `all_seen`
+        once, when all that there is has been listed for the first time.
         """
         self._apps = apps
         self._children = children
         self._clock = clock
         self._changed = changed
+        self._all_seen = all_seen
         scopes = tuple(namespaces) or (None,)
         self._expected: set[Scope] = {(kind, scope) for kind in _KINDS for scope in scopes}
+        self._unseen = self._expected.copy()
         self._began: dict[Scope, float] = {}
         self._tried: dict[Scope, float] = {}
         self._refusals: dict[Scope, _Refusal] = {}
@@ -113,8 +118,11 @@ class Watches:
 
     def tried(self, scope: Scope, *, watching: bool) -> None:
         """Take note that a list or a watch is asked for."""
-        if watching:
+        if watching:  # from where its list ended, which was whole then, or refused
             self._tried[scope] = self._clock()
+            if self._unseen == {scope}:
+                self._all_seen()
+            self._unseen.discard(scope)
             return
         plural, namespace = scope
         if plural == HSCJIT.plural:
@@ -162,8 +170,12 @@ class Watches:
         return self._children.is_echo(uid, version)
 
     def show(self, body: Mapping[str, Any]) -> None:
-        """Take a child as a watch shows it."""
-        self._children.see(body)
+        """Take an object as a list or a watch shows it."""
+        (self._apps if body["kind"] == HSCJIT.kind else self._children).see(body)
+
+    def lose(self, body: Mapping[str, Any]) -> None:
+        """Take the end of a child."""
+        self._children.lose(body)
 
     async def _sweep(self, plural: str, namespace: str | None) -> None:
         await asyncio.sleep(_SETTLE_S)

@@ -16,7 +16,7 @@ from hscjit_operator import manifests, names
 from hscjit_operator.cluster import client, kinds
 from hscjit_operator.cluster.apply import Applier, NameConflict
 from hscjit_operator.cluster.client import Api, ApiError
-from hscjit_operator.cluster.listening import SHOWN
+from hscjit_operator.cluster.listening import BEGINS
 from hscjit_operator.cluster.observe import Children
 
 EDGE = {"className": "nginx", "host": "support.example.com"}
@@ -141,7 +141,7 @@ async def test_an_echo_of_each_kind_is_known_without_reading_it(world: World):
             path = f"{kinds.of(child).path(world.namespace)}?watch=true&resourceVersion=0"
             async with world.session.get(path) as answer:
                 line = await answer.content.readline()
-            known = SHOWN.match(line)
+            known = BEGINS.match(line)
             assert known is not None, line[:400]
             assert (known[1].decode(), int(known[2])) == (made.uid, made.version)
             assert children.is_echo(made.uid, made.version), kind

@@ -296,6 +296,9 @@ def on_watch() -> tuple[Duty, Passes, Apps, list[tuple[Key, Trigger]]]:
     apps.take({"metadata": metadata})
     ticks = iter(range(1000))
     duty = Duty(passes, apps, lambda k, t: put.append((k, t)), lambda: float(next(ticks)))
+    duty.see()
+    put.clear()
+    passes.forgotten.clear()
     return duty, passes, apps, put
 
 
@@ -317,6 +320,20 @@ async def test_on_duty_every_one_gets_a_pass_that_remembers_nothing():
     assert (await duty.run(A, Trigger.SPEC)).check_again_in == 1.0
     duty.change(False)
     assert (len(put), passes.forgotten, passes.ran) == (2, [A, A], [A])
+
+
+async def test_on_duty_no_pass_runs_before_all_that_there_is_was_seen():
+    _, passes, apps, put = on_watch()
+    duty = Duty(passes, apps, lambda k, t: put.append((k, t)), lambda: 0.0)
+    duty.change(True)
+    assert await duty.run(A, Trigger.SPEC) == Outcome()
+    assert passes.ran == []
+
+    put.clear()
+    duty.see()
+    assert put == [(A, Trigger.SPEC)]
+    await duty.run(A, Trigger.SPEC)
+    assert passes.ran == [A]
 
 
 @pytest.mark.parametrize("on_duty", [False, True])

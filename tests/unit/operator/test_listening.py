@@ -2,12 +2,13 @@
 
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from hscjit_operator import names
 from hscjit_operator.cluster.kinds import HSCJIT, WATCHED
 from hscjit_operator.cluster.listening import Fabricated, Stream, asked, listed
 from hscjit_operator.cluster.observe import Apps, Children
@@ -31,20 +32,29 @@ class Response:
             yield piece
 
 
-def nobody(_uid: str, _version: int) -> bool:
-    return False
+class Caches:
+    """Who is shown children; `echoes` says that all are known already."""
 
+    def __init__(self, echoes: bool = False) -> None:
+        self.echoes = echoes
+        self.asked: list[tuple[str, int]] = []
+        self.told: list[tuple[str, Any]] = []
 
-def unseen(_body: Mapping[str, Any]) -> None:
-    raise AssertionError("shown")
+    def is_echo(self, uid: str, version: int) -> bool:
+        self.asked.append((uid, version))
+        return self.echoes
+
+    def show(self, body: Mapping[str, Any]) -> None:
+        self.told.append(("shown", body["metadata"]["name"]))
+
+    def lose(self, body: Mapping[str, Any]) -> None:
+        self.told.append(("lost", body["metadata"]["name"]))
 
 
 async def heard(
-    *pieces: bytes,
-    is_echo: Callable[[str, int], bool] = nobody,
-    show: Callable[[Mapping[str, Any]], None] = unseen,
+    *pieces: bytes, caches: Caches | None = None, kind: str = HSCJIT.plural
 ) -> list[Any]:
-    stream = Stream(Response(*pieces), ("pods", None), is_echo, show)  # type: ignore[arg-type]
+    stream = Stream(Response(*pieces), (kind, None), caches or Caches())  # type: ignore[arg-type]
     said = b"".join([piece async for piece in stream.iter_chunked(1024)])
     return [json.loads(line) for line in said.splitlines()]
 
@@ -74,25 +84,33 @@ def event(type_: str = "MODIFIED", **changes: str) -> bytes:
     return json.dumps(told, separators=(",", ":")).encode() + b"\n"
 
 
-async def test_a_child_that_came_or_changed_is_shown_past_kopf_and_its_end_is_not():
-    shown: list[Any] = []
-    changed, gone = event(), event("DELETED")
-    said = await heard(event("ADDED") + changed[:50], changed[50:] + gone, show=shown.append)
+BOOKMARK = b'{"type":"BOOKMARK","object":{"kind":"Service"}}\n'
 
-    assert said == [json.loads(gone)]
-    assert shown == [json.loads(changed)["object"]] * 2
+
+async def test_what_becomes_of_a_child_is_shown_past_kopf():
+    caches, changed = Caches(), event()
+    pieces = (event("ADDED") + changed[:50], changed[50:] + event("DELETED") + BOOKMARK)
+    said = await heard(*pieces, caches=caches, kind="services")
+
+    assert said == [json.loads(BOOKMARK)]
+    assert caches.told == [("shown", "a"), ("shown", "a"), ("lost", "a")]
+
+
+async def test_what_becomes_of_an_hscjit_is_for_kopf():
+    caches, events = Caches(), event("ADDED") + event("DELETED")
+    said = await heard(events, caches=caches)
+    assert (len(said), caches.told, caches.asked) == (2, [], [])
 
 
 async def test_a_child_that_cannot_be_read_is_told_of_and_ends_no_watch():
-    def show(body: Mapping[str, Any]) -> None:
-        raise KeyError(body["kind"])
-
     with capture_logs() as logs:
-        assert await heard(event() + EVENT, show=show) == [json.loads(EVENT)]
+        assert await heard(event(metadata="none") + BOOKMARK, kind="services") == [
+            json.loads(BOOKMARK)
+        ]
     assert [told["event"] for told in logs] == ["Object cannot be read"]
 
 
-async def test_a_page_of_children_is_shown_and_kopf_hears_only_where_it_goes_on():
+async def test_a_page_is_shown_and_kopf_hears_only_where_it_goes_on():
     metadata = {"resourceVersion": "9", "continue": "abc"}
     items = [{"metadata": {"name": name}, "spec": {}} for name in ("a", "b")]
     page = {"kind": "ServiceList", "apiVersion": "v1", "metadata": metadata, "items": items}
@@ -104,35 +122,36 @@ async def test_a_page_of_children_is_shown_and_kopf_hears_only_where_it_goes_on(
     assert shown == [{"kind": "Service", "apiVersion": "v1", **item} for item in items]
 
 
-async def test_an_echo_of_our_own_write_is_not_passed_on():
-    asked: list[tuple[str, int]] = []
+async def test_an_echo_of_our_own_write_is_shown_to_nobody():
+    caches, error = Caches(echoes=True), b'{"type":"ERROR","object":{}}\n'
+    pieces = (event("ADDED") + BOOKMARK + event() + event("DELETED"), event(), error)
+    said = await heard(*pieces, caches=caches, kind="services")
 
-    def is_echo(uid: str, version: int) -> bool:
-        asked.append((uid, version))
-        return True
-
-    gone, bookmark = event("DELETED"), b'{"type":"BOOKMARK","object":{"kind":"Service"}}\n'
-    error = b'{"type":"ERROR","object":{}}\n'
-    said = await heard(
-        event("ADDED") + bookmark + event() + gone, event(), EVENT + error, is_echo=is_echo
-    )
-
-    assert [told["type"] for told in said] == ["BOOKMARK", "DELETED", "MODIFIED", "ERROR"]
-    assert asked == [("u-1", 7)] * 3
+    assert [told["type"] for told in said] == ["BOOKMARK", "ERROR"]
+    assert caches.told == [("lost", "a")]
+    assert caches.asked == [("u-1", 7)] * 3
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        b'{"object":{"kind":"Service"},"type":"ADDED"}\n',
-        event(kind="Service", apiVersion="v1", metadata="none"),
+        b'{"object":{"metadata":{"name":"a"}},"type":"ADDED"}\n',
         event().replace(b'"uid"', b'"labels":{},"uid"'),
-        event().replace(b"MODIFIED", b"BOOKMARK"),
+        event().replace(b":{", b": {"),
     ],
 )
-async def test_what_is_written_in_another_way_is_read_as_ever(other: bytes):
-    said = await heard(other, is_echo=lambda _uid, _version: True)
-    assert said == [json.loads(other)]
+async def test_what_is_written_in_another_way_is_shown_as_ever(other: bytes):
+    caches = Caches(echoes=True)
+    assert await heard(other, caches=caches, kind="services") == []
+    assert (caches.told, caches.asked) == ([("shown", "a")], [])
+
+
+@pytest.mark.parametrize("line", [b"\n", b"half\n", b'{"type":"OTHER","object":{}}\n'])
+async def test_what_nobody_knows_is_left_to_kopf(line: bytes):
+    caches = Caches()
+    stream = Stream(Response(line), ("services", None), caches)  # type: ignore[arg-type]
+    assert [piece async for piece in stream.iter_chunked(9)] == [line]
+    assert caches.told == []
 
 
 CALLS = {
@@ -176,13 +195,50 @@ class Clocked:
     def __init__(self, *namespaces: str) -> None:
         self.now = 1000.0
         self.news = 0
-        children = Children(changed=lambda _key: None)
+        self.seen = 0
+        self.apps = Apps(lost=lambda _key: None)
+        self.children = Children(changed=lambda _key: None)
         self.watches = Watches(
-            Apps(lost=lambda _key: None), children, namespaces, lambda: self.now, self._changed
+            self.apps,
+            self.children,
+            namespaces,
+            lambda: self.now,
+            changed=self._changed,
+            all_seen=self._all_seen,
         )
 
     def _changed(self) -> None:
         self.news += 1
+
+    def _all_seen(self) -> None:
+        self.seen += 1
+
+
+def test_what_a_list_shows_goes_to_the_cache_of_its_kind():
+    story = Clocked()
+    metadata = {"name": "support", "namespace": "shop", "uid": "u-1", "resourceVersion": "5"}
+    labels = {"labels": names.labels("support", "config", "u-1")}
+    story.watches.show({"kind": HSCJIT.kind, "metadata": metadata})
+    child = {"kind": "ConfigMap", "metadata": {**metadata, **labels}}
+    story.watches.show(child)
+    assert list(story.apps) == [key for key, _ in story.children.all()]
+
+    story.watches.lose(child)
+    assert list(story.children.all()) == []
+
+
+async def test_all_is_seen_once_every_list_has_ended():
+    story = Clocked("shop", "care")
+    scopes = [(kind.plural, where) for kind in (*WATCHED, HSCJIT) for where in ("shop", "care")]
+    for scope in scopes:
+        story.watches.tried(scope, watching=False)
+    for scope in scopes[1:]:
+        story.watches.tried(scope, watching=True)
+    assert story.seen == 0
+
+    for _ in range(2):
+        story.watches.tried(scopes[0], watching=True)
+    assert story.seen == 1
 
 
 async def test_a_kind_that_may_not_be_listed_is_told_at_once_where_it_never_was():

@@ -203,6 +203,30 @@ def test_apps_keep_the_newest_and_tell_who_is_lost():
     assert (lost, apps.get(SUPPORT)) == ([SUPPORT], None)
 
 
+NEWS = {
+    "a new one": ({}, True),
+    "another spec": ({"generation": 2}, True),
+    "another annotation": ({"generation": 1, "annotations": {"hscjit.dev/paused": "all"}}, True),
+    "another status": ({"generation": 1}, False),
+}
+
+
+@pytest.mark.parametrize("case", NEWS)
+def test_apps_tell_who_changed_and_whether_something_is_asked(case: str):
+    metadata, asked = NEWS[case]
+    told: list[tuple[Key, bool]] = []
+    apps = Apps(lost=lambda _key: None, changed=lambda *news: told.append(news))
+    if case != "a new one":
+        known = app()
+        apps.take({"metadata": {**known["metadata"], "generation": 1}})
+    new = app(6)
+    new["metadata"] |= metadata
+
+    apps.see(new)
+    apps.see(new)  # what we know already is no news
+    assert told == [(SUPPORT, asked)]
+
+
 def test_apps_that_a_new_list_does_not_show_are_lost():
     lost: list[Key] = []
     apps = Apps(lost.append)
