@@ -1,5 +1,7 @@
 """Catalogue entries as the outside sees them, over REST and on sockets alike."""
 
+from functools import lru_cache
+
 from pydantic import BaseModel, ConfigDict
 
 from hscjit_app.catalog.prediction import Match
@@ -65,16 +67,24 @@ def brand(found: Product) -> BrandOut:
 
 def candidate(match: Match) -> Candidate:
     """Return one line of a prediction."""
+    shown, maker, context = _shown(match.product)
     return Candidate(
-        product=product(match.product),
-        brand=brand(match.product),
-        context=PredictionContext(
-            production_country=match.product.production_country,
-            has_manual=match.product.manual_url is not None,
-        ),
+        product=shown,
+        brand=maker,
+        context=context,
         confidence=match.confidence,
         match_text=match.match_text,
     )
+
+
+@lru_cache(1024)
+def _shown(found: Product) -> tuple[ProductOut, BrandOut, PredictionContext]:
+    """Return what each prediction says of a product; the same few are meant again and again."""
+    context = PredictionContext(
+        production_country=found.production_country,
+        has_manual=found.manual_url is not None,
+    )
+    return product(found), brand(found), context
 
 
 def related(found: Product, catalogue: Catalogue) -> list[RelatedItem]:

@@ -5,11 +5,14 @@ A word is the one typed but for a typo, or begins like it, or holds it letter by
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 from itertools import accumulate
 from math import sqrt
+from operator import or_
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from rapidfuzz import fuzz, process
 
 TYPO_FLOOR = 0.68
@@ -32,6 +35,10 @@ class _Forms(NamedTuple):
     """For each text from which to before which word it stands for."""
     whole: int
     """So many of them are whole words."""
+    lacking: npt.NDArray[np.uint64]
+    """The letters that each text does not hold, as `_letters` notes them."""
+    spare: npt.NDArray[np.uint8]
+    """So many letters of a typed word may not be in a text that is alike."""
 
 
 class Vocabulary:
@@ -49,14 +56,21 @@ class Vocabulary:
         found = self.holding(word)
         if len(word) < FUZZY_FROM:
             return found
-        texts, words, whole = self._comparable(len(word))
-        if not texts:
+        texts, words, whole, lacking, spare = self._comparable(len(word))
+        # Texts that lack too many of its letters need not be compared: most do.
+        near = np.flatnonzero(np.bitwise_count(lacking & _letters(word)) <= spare).tolist()
+        if not near:
             return found
         ratios = process.cdist(
-            [word], texts, scorer=fuzz.ratio, score_cutoff=TYPO_FLOOR * 100, dtype=np.float32
+            [word],
+            [texts[place] for place in near],
+            scorer=fuzz.ratio,
+            score_cutoff=TYPO_FLOOR * 100,
+            dtype=np.float32,
         )[0]
-        places = ratios.nonzero()[0]
-        for place, alike in zip(places.tolist(), (ratios[places] / 100).tolist(), strict=True):
+        hits = np.flatnonzero(ratios)
+        for hit, alike in zip(hits.tolist(), (ratios[hits] / 100).tolist(), strict=True):
+            place = near[hit]
             counts = alike if place < whole else alike * UNFINISHED
             if place < whole or counts >= TYPO_FLOOR:
                 for at in range(*words[place]):
@@ -86,10 +100,13 @@ class Vocabulary:
                 if len(form) > size:
                     first, _ = begun.get(form[:size], (n, n))
                     begun[form[:size]] = (first, n + 1)
+            texts = [*(self.forms[n] for n in whole), *begun]
             self._of_size[size] = _Forms(
-                [*(self.forms[n] for n in whole), *begun],
+                texts,
                 [*((n, n + 1) for n in whole), *begun.values()],
                 len(whole),
+                ~np.array([_letters(text) for text in texts], dtype=np.uint64),
+                np.array([_spare(size, len(text)) for text in texts], dtype=np.uint8),
             )
         return self._of_size[size]
 
@@ -97,6 +114,19 @@ class Vocabulary:
 def _may_be_alike(size: int, other: int) -> bool:
     """False for words whose sizes alone make them less alike than `TYPO_FLOOR`."""
     return 2 * min(size, other) >= (TYPO_FLOOR - 0.001) * (size + other)
+
+
+def _letters(word: str) -> np.uint64:
+    """Return the set of a word's letters, a bit for each; two may share one."""
+    return np.uint64(reduce(or_, [1 << (ord(letter) & 63) for letter in word], 0))
+
+
+def _spare(size: int, other: int) -> int:
+    """Return how many letters of a word may be missing in another, alike by `TYPO_FLOOR`.
+
+    RapidFuzz's ratio is twice the letters in common, in order, by those of both.
+    """
+    return int(size - TYPO_FLOOR * (size + other) / 2 + 0.001)
 
 
 def most(several: Sequence[Alike]) -> Alike:
