@@ -37,7 +37,7 @@ class Look:
     at: float
 
 
-@dataclass
+@dataclass(slots=True)
 class Flight:
     """One HSCJit under the autopilot's eyes."""
 

@@ -38,6 +38,7 @@ from hscjit_operator.decisions import outside
 from hscjit_operator.decisions.plan import Release
 from hscjit_operator.decisions.readiness import Gravity, Problem
 from hscjit_operator.kept import Keeper
+from hscjit_operator.memory import Memory
 from hscjit_operator.model import pause
 from hscjit_operator.model.autopilot import Pilot, Targets, clamp
 from hscjit_operator.model.inputs import Inputs
@@ -51,7 +52,7 @@ from hscjit_operator.refusals import problem_of
 from hscjit_operator.rotation import Rotator, Scene
 from hscjit_operator.scribe import Scribe
 from hscjit_operator.settings import Settings
-from hscjit_operator.upkeep import Memory, Order, Upkeep
+from hscjit_operator.upkeep import Order, Upkeep
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -59,7 +60,7 @@ _LEAVING_S: Final = 1.0
 """Something of a former HSCJit is on its way out, and no watch of ours may tell when it is."""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Recall:
     """What is remembered of one HSCJit between passes; lost with no harm."""
 

@@ -6,7 +6,7 @@ While nothing changed this builds no manifest and calls nobody.
 import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from hscjit_operator.cluster.events import Events
 from hscjit_operator.decisions import drift, immutable
 from hscjit_operator.decisions.drift import Change, Name, Why
 from hscjit_operator.decisions.readiness import Gravity, Problem
+from hscjit_operator.memory import Memory
 from hscjit_operator.model import facts, owned
 from hscjit_operator.model.inputs import Inputs
 from hscjit_operator.model.observed import Child, Scaled
@@ -42,28 +43,6 @@ _PODS: Final = frozenset({"StatefulSet", "Deployment"})
 _OPTIONAL: Final = frozenset(kind.kind for kind in kinds.OPTIONAL)
 _UNSERVED_S: Final = 60.0
 """How long a child is not tried again whose kind has left: by then the kinds are asked for anew."""
-
-
-@dataclass
-class Memory:
-    """What is remembered of one HSCJit's children between passes; lost with no harm."""
-
-    app: HSCJit | None = None
-    inputs: Inputs | None = None
-    wanted: dict[Name, bytes] = field(default_factory=dict)
-    """Digests of what `app` and `inputs` imply."""
-    standing: dict[Name, tuple[bytes, bytes]] = field(default_factory=dict)
-    """Child → digest of a manifest, and of what the live object held when that was in place."""
-    templates: dict[Name, bytes] = field(default_factory=dict)
-    """Digest of the pod template that was applied last."""
-    rolled: dict[Name, int] = field(default_factory=dict)
-    """Generation that the newest pod template got: what the controller says is about it or not."""
-    fixed: dict[Name, list[Any]] = field(default_factory=dict)
-    """Claim templates of StatefulSets that differ from the spec's: they can never change."""
-    taken: set[Name] = field(default_factory=set)
-    """Children whose names somebody else's objects have."""
-    unserved: dict[Name, float] = field(default_factory=dict)
-    """Children whose kind turned out to be served no more, and when: nobody has noticed yet."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +87,9 @@ class Upkeep:
         expected = wanted if fresh and order.settled_before else ()
         changed = [
             change
-            for change in drift.changes(wanted, order.observed, memory.standing, expected)
+            for change in drift.changes(
+                wanted, order.observed, memory.standing, memory.rewritten, expected
+            )
             if not self._held(change, order, memory, built)
             and order.now - memory.unserved.get(change.name, -math.inf) >= _UNSERVED_S
         ]
@@ -127,6 +108,8 @@ class Upkeep:
                 if order.try_first and any(p.gravity is Gravity.SPEC for p in problems):
                     return problems, True  # refused in earnest only: the rest stays as it is
         self._remember(order, memory)
+        if not (changed or memory.lean):
+            memory.share(order.observed)
         problems += await self._clear(order, memory)
         return problems, bool(changed)
 
@@ -137,7 +120,7 @@ class Upkeep:
         memory.fixed.clear()
         built = self._build(order, memory)
         memory.wanted = {name: owned.digest(owned.wanted(m)) for name, m in built.items()}
-        memory.app, memory.inputs = order.app, order.inputs
+        memory.app, memory.inputs, memory.lean = order.app, order.inputs, False
         return built
 
     @staticmethod
@@ -227,7 +210,7 @@ class Upkeep:
             memory.taken.add(change.name)
             return _TAKEN[type(other)](str(other))
         memory.taken.discard(change.name)
-        memory.standing[change.name] = (memory.wanted[change.name], child.digest)
+        memory.note(change.name, child)
         self._note_template(memory, manifest, change.name, child)
         if where:
             await self._tell_drift(order, change, where)
@@ -279,11 +262,12 @@ class Upkeep:
         for name, digest in memory.wanted.items():
             child = order.observed.get(name)
             if child is not None and child.digest == digest:
-                memory.standing[name] = (digest, digest)
+                memory.note(name, child)
         if not manifests.complete(order.app, order.inputs):
             return  # what is not wanted yet may have stood before, and may be wanted again
         for name in [name for name in memory.standing if name not in memory.wanted]:
             del memory.standing[name]
+            memory.rewritten.pop(name, None)
 
     async def _clear(self, order: Order, memory: Memory) -> list[Problem]:
         app, wanted = order.app, memory.wanted

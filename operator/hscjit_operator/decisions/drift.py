@@ -42,15 +42,16 @@ class Change:
 def changes(
     wanted: Mapping[Name, bytes],
     observed: Mapping[Name, Child],
-    standing: Mapping[Name, tuple[bytes, bytes]],
+    standing: Mapping[Name, bytes],
+    rewritten: Mapping[Name, bytes],
     expected: Collection[Name],
 ) -> Iterator[Change]:
     """Return what has to be applied for the children to be as wanted.
 
-    `wanted` and `standing` hold digests: of the manifests, and of each manifest that was seen in
-    place together with what the live object then held. `expected` are those of which we know that
-    they were in place before, with the same spec: where one is missing or another, somebody else
-    did it.
+    `wanted` and `standing` hold digests of manifests: those wanted, and those that were seen in
+    place; `rewritten` of what the live object held then, where that was not the same. `expected`
+    are those of which we know that they were in place before, with the same spec: where one is
+    missing or another, somebody else did it.
     """
     for name, digest in wanted.items():
         child = observed.get(name)
@@ -60,8 +61,8 @@ def changes(
             yield Change(name, Why.DRIFT if lost and name[0] != "Job" else Why.CREATE, None)
         elif child.deleting or (name[0] == "Job" and child.controller_uid):
             continue  # gone first, then made anew; and a Job's template can never change
-        elif child.digest != digest and stood != (digest, child.digest):
-            same = name in expected if stood is None else stood[0] == digest
+        elif child.digest != digest and (stood != digest or rewritten.get(name) != child.digest):
+            same = name in expected if stood is None else stood == digest
             yield Change(name, Why.DRIFT if same else Why.UPDATE, child)
 
 

@@ -4,11 +4,13 @@ Defaults, bounds and rules are those of `crds/hscjit.yaml`; a test compares the 
 here again because what is stored may have passed an older schema than the one we know.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
+from weakref import WeakValueDictionary
 
 from hscjit_operator import names
 from hscjit_operator.model.autopilot_spec import Autopilot
@@ -218,7 +220,7 @@ def parse(body: Mapping[str, Any]) -> HSCJit:
         )
     spec = read_block(Spec, body.get("spec") or {}, "spec")
     return HSCJit(
-        **vars(spec),
+        **{name: _shared(block) for name, block in vars(spec).items()},
         name=name,
         namespace=metadata["namespace"],
         uid=metadata["uid"],
@@ -226,3 +228,18 @@ def parse(body: Mapping[str, Any]) -> HSCJit:
         annotations=dict(metadata.get("annotations") or {}),
         deletion_timestamp=metadata.get("deletionTimestamp"),
     )
+
+
+_BLOCKS: Final = WeakValueDictionary[bytes, Any]()
+"""Blocks that are in use, by a digest of all they say."""
+
+
+def _shared(block: Any) -> Any:
+    """Return a block that says the same and is in use already, where there is one.
+
+    Most HSCJits ask for most things alike: each with blocks of its own would take 11 kB more.
+    """
+    if not is_dataclass(block):
+        return block
+    said = hashlib.blake2b(repr(block).encode(), digest_size=16).digest()
+    return _BLOCKS.setdefault(said, block)

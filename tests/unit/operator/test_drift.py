@@ -32,37 +32,47 @@ def child(name: tuple[str, str] = NAME, **fields: object) -> Child:
 
 
 CASES = {
-    "as wanted": (child(), {}, (), None),
-    "never there": (None, {}, (), Why.CREATE),
-    "was there, is gone": (None, {NAME: (W, W)}, (), Why.DRIFT),
-    "gone while we were down": (None, {}, (NAME,), Why.DRIFT),
-    "edited": (child(digest=LIVE), {NAME: (W, W)}, (), Why.DRIFT),
-    "edited while we were down": (child(digest=LIVE), {}, (NAME,), Why.DRIFT),
-    "something else is wanted now": (child(digest=OLD), {NAME: (OLD, OLD)}, (), Why.UPDATE),
-    "first look after a new spec": (child(digest=OLD), {}, (), Why.UPDATE),
-    "the server writes it otherwise": (child(digest=LIVE), {NAME: (W, LIVE)}, (), None),
+    "as wanted": (child(), None, (), None),
+    "never there": (None, None, (), Why.CREATE),
+    "was there, is gone": (None, (W, None), (), Why.DRIFT),
+    "gone while we were down": (None, None, (NAME,), Why.DRIFT),
+    "edited": (child(digest=LIVE), (W, None), (), Why.DRIFT),
+    "edited while we were down": (child(digest=LIVE), None, (NAME,), Why.DRIFT),
+    "something else is wanted now": (child(digest=OLD), (OLD, None), (), Why.UPDATE),
+    "something else is wanted of what the server writes otherwise": (
+        child(digest=LIVE),
+        (OLD, LIVE),
+        (),
+        Why.UPDATE,
+    ),
+    "first look after a new spec": (child(digest=OLD), None, (), Why.UPDATE),
+    "the server writes it otherwise": (child(digest=LIVE), (W, LIVE), (), None),
     "edited where the server writes otherwise": (
         child(digest=b"theirs"),
-        {NAME: (W, LIVE)},
+        (W, LIVE),
         (),
         Why.DRIFT,
     ),
-    "still being deleted": (child(digest=LIVE, deleting=True), {}, (), None),
+    "still being deleted": (child(digest=LIVE, deleting=True), None, (), None),
 }
+"""What is there; what stood, and as what the server wrote it; who stood before a restart."""
 
 
-@pytest.mark.parametrize(("seen", "standing", "expected", "why"), CASES.values(), ids=CASES)
-def test_changes(seen, standing, expected, why):
+@pytest.mark.parametrize(("seen", "stood", "expected", "why"), CASES.values(), ids=CASES)
+def test_changes(seen, stood, expected, why):
     observed = {} if seen is None else {NAME: seen}
+    asked, written = stood or (None, None)
+    standing = {NAME: asked} if asked else {}
+    rewritten = {NAME: written} if written else {}
 
-    found = list(drift.changes({NAME: W}, observed, standing, expected))
+    found = list(drift.changes({NAME: W}, observed, standing, rewritten, expected))
 
     assert [change.why for change in found] == ([] if why is None else [why])
 
 
 def test_a_job_is_made_once_and_never_applied_again():
-    assert [c.why for c in drift.changes({JOB: W}, {}, {}, (JOB,))] == [Why.CREATE]
-    assert not list(drift.changes({JOB: W}, {JOB: child(JOB, digest=LIVE)}, {}, ()))
+    assert [c.why for c in drift.changes({JOB: W}, {}, {}, {}, (JOB,))] == [Why.CREATE]
+    assert not list(drift.changes({JOB: W}, {JOB: child(JOB, digest=LIVE)}, {}, {}, ()))
 
 
 SUPERFLUOUS = {

@@ -1,5 +1,7 @@
 """A spec becomes values with defaults, or an error that names the field and the way out."""
 
+import gc
+import weakref
 from datetime import timedelta
 from typing import Any
 
@@ -49,6 +51,23 @@ def test_what_is_not_given_falls_back_where_it_stands_and_not_elsewhere():
     assert worker.resources.requests.cpu == "100m"
     postgres = parsed({"postgres": {"pool": {"size": 60}}}).postgres
     assert (postgres.pool.max_overflow, postgres.server.storage) == (20, "5Gi")
+
+
+def test_hscjits_that_ask_alike_share_what_they_ask():
+    blocks = ("api", "worker", "redis", "postgres", "network", "autopilot", "maintenance")
+    one, other = parsed({}), parse({"metadata": {**METADATA, "name": "other"}, "spec": {}})
+    assert all(getattr(one, block) is getattr(other, block) for block in blocks)
+
+    larger = parsed({"api": {"replicas": 3}})
+    assert (larger.api == one.api, larger.worker is one.worker) == (False, True)
+
+
+def test_what_nobody_asks_for_any_more_is_not_kept():
+    asked = parsed({"api": {"replicas": 9}})
+    known = weakref.ref(asked.api)
+    del asked
+    gc.collect()
+    assert known() is None
 
 
 def test_null_is_as_if_left_out():
