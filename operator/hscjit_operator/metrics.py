@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from hscjit_operator.names import Key
+
 REGISTRY = CollectorRegistry()
 """Our own registry: what is served is what is listed here."""
 
@@ -99,3 +101,9 @@ AUTOPILOT_TICK_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
     registry=REGISTRY,
 )
+
+
+def forget(key: Key) -> None:
+    """Drop the series of an HSCJit that is gone: else they gather for as long as we run."""
+    for series in (AUTOPILOT_DECISIONS, AUTOPILOT_OUTCOMES):
+        series.remove_by_labels({"namespace": key.namespace, "name": key.name})

@@ -165,6 +165,7 @@ class Reconciler:
         stored = self._apps.get(key)
         if stored is None:
             self.forget(key)
+            metrics.forget(key)
             return Outcome(gone=True)
         body = stored.read()
         if "deletionTimestamp" in body["metadata"]:

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from tests.integration.operator.world import World, operator
 
-from hscjit_operator import conditions, names
+from hscjit_operator import conditions, metrics, names
 from hscjit_operator.cluster import kinds
 from hscjit_operator.cluster.actuator import record
 
@@ -177,6 +177,9 @@ async def test_a_transition_time_moves_only_with_its_status(world: World):
 async def test_after_a_delete_nothing_comes_back(world: World):
     async with operator(world) as calls:
         await world.settle()
+        for name in (world.name, "beside"):
+            labels = (world.namespace, name, "Evict", "Unresponsive", "acted")
+            metrics.AUTOPILOT_DECISIONS.labels(*labels).inc()
         await world.delete("HSCJit", world.name)
         await asyncio.sleep(0.5)
         calls.restart()
@@ -191,6 +194,9 @@ async def test_after_a_delete_nothing_comes_back(world: World):
         assert await made(world, "Deployment") == set()
         assert await made(world, "PersistentVolumeClaim") == {"backup"}
         assert await world.get("Secret", "secret") is not None
+        (counted,) = metrics.AUTOPILOT_DECISIONS.collect()
+        whose = {s.labels["name"] for s in counted.samples if world.namespace in s.labels.values()}
+        assert whose == {"beside"}
 
 
 @pytest.mark.parametrize("said", ['{"ok": false, "reason": "BadRevision", "message": "no way"}'])
