@@ -14,9 +14,10 @@ import aiohttp
 import structlog
 
 from hscjit_operator import metrics
+from hscjit_operator.cluster.answers import Scope
 from hscjit_operator.cluster.client import Api
 from hscjit_operator.cluster.kinds import HSCJIT, WATCHED
-from hscjit_operator.cluster.listening import Listening, Scope
+from hscjit_operator.cluster.listening import Listening
 from hscjit_operator.cluster.observe import Apps, Children
 from hscjit_operator.cluster.pace import Pace
 

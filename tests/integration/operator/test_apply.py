@@ -14,9 +14,9 @@ from tests.webserver import serving
 
 from hscjit_operator import manifests, names
 from hscjit_operator.cluster import client, kinds
+from hscjit_operator.cluster.answers import BEGINS
 from hscjit_operator.cluster.apply import Applier, NameConflict
 from hscjit_operator.cluster.client import Api, ApiError
-from hscjit_operator.cluster.listening import BEGINS
 from hscjit_operator.cluster.observe import Children
 
 EDGE = {"className": "nginx", "host": "support.example.com"}

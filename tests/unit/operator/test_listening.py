@@ -9,8 +9,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from hscjit_operator import names
+from hscjit_operator.cluster.answers import Fabricated, Stream, listed
 from hscjit_operator.cluster.kinds import HSCJIT, WATCHED
-from hscjit_operator.cluster.listening import Fabricated, Stream, asked, listed
+from hscjit_operator.cluster.listening import asked
 from hscjit_operator.cluster.observe import Apps, Children
 from hscjit_operator.cluster.pace import CALM_S, GAPS_S, Pace
 from hscjit_operator.cluster.watches import Watches
