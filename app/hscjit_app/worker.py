@@ -2,14 +2,22 @@
 
 The parent process watches and publishes (`vigil.py`); its pool's processes only do tasks. They are
 forked, so they touch no metric and make their own database connections.
+
+While a process starts it looks for no garbage, and afterwards never among what was there by then:
+a pool's process that did, or whose parent did, would have a copy of its own of all they share.
 """
+
+# ruff: noqa: E402  the rest is imported after this
+import gc
+
+gc.disable()
 
 import logging
 import os
 from typing import Any
 
 from celery import bootsteps
-from celery.signals import beat_init, setup_logging
+from celery.signals import beat_init, setup_logging, worker_process_init
 from sqlalchemy import make_url
 
 from hscjit_app import broker, logs
@@ -49,9 +57,11 @@ class Watch(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no typ
         super().__init__(parent, **kwargs)
         # Before the pool: loaded once, and its memory is shared by all.
         make_url(settings.database_url).get_dialect().import_dbapi()
+        gc.freeze()  # the pool looks for garbage before each fork
 
     def start(self, _parent: Any) -> None:
         """Called once by the worker."""
+        _started()
         vigil = Vigil(settings)
         vigil.serve()
         vigil.watch_queue()
@@ -61,6 +71,14 @@ class Watch(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no typ
 app.steps["worker"].add(Watch)
 
 
+@worker_process_init.connect
+def _started(**_: Any) -> None:
+    """Look for garbage from now on, among what comes from now on."""
+    gc.freeze()
+    gc.enable()
+
+
 @beat_init.connect
 def _watch_beat(**_: Any) -> None:
+    _started()
     Vigil(settings).serve()
