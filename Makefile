@@ -5,6 +5,8 @@ PYTHON ?= python3
 PY := .venv/bin/python
 PORT ?= 8080
 LANES ?= 3
+# Bytecode is kept, whatever the shell says: a suite starts hundreds of processes of the same code.
+unexport PYTHONDONTWRITEBYTECODE
 RERUNS ?= 0
 CLUSTER := $(PYTHON) -m tests.cluster
 # How often a test that failed is asked again, and how many may be: .ci/run does, a developer is to
@@ -49,7 +51,7 @@ test: venv cluster-up ## all tests: unit, meta, integration, end to end; in LANE
 
 .PHONY: test-unit
 test-unit: venv ## pure code, in seconds
-	$(PY) -m pytest tests/unit tests/meta
+	$(PY) -m pytest -n 2 --dist loadscope tests/unit tests/meta
 
 .PHONY: test-integration
 test-integration: venv ## against a real API server, Redis and Postgres

@@ -1,10 +1,22 @@
-"""Which tests share a lane when the suite runs in several processes (`pytest -n 3`)."""
+"""What holds for every test: plain tracebacks in logs, and who shares a lane (`pytest -n 3`)."""
+
+import gc
 
 import pytest
+import structlog
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 ONE_CLUSTER = "tests/e2e/"
+
+# Where the library rich is installed an error's traceback is drawn with every frame's locals, which
+# takes seconds where one of them is large.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 class Lanes(LoadScopeScheduling):
@@ -22,3 +34,9 @@ class Lanes(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Lanes:
     """Take our lanes for any way of distribution."""
     return Lanes(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """Let what lives until the end anyway be looked through by no collection of garbage."""
+    gc.collect()
+    gc.freeze()

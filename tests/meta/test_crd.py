@@ -17,17 +17,15 @@ from hscjit_operator.model.formats import INT_OR_STRING, AtMost, Between, Text, 
 from hscjit_operator.model.reading import camel
 from hscjit_operator.model.schedule import CRON_PATTERN, Lasting
 from hscjit_operator.model.spec import Spec, parse
+from tests.fields import CRD, SOURCE, SPEC
 from tests.unit.each import each
 
 ROOT = Path(__file__).parents[2]
-SOURCE = ROOT / "crds" / "hscjit.yaml"
 COPY = ROOT / "charts" / "hscjit-operator" / "files" / "hscjit.yaml"
 EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.yaml"))
 
-CRD = yaml.safe_load(SOURCE.read_text())
 VERSION = CRD["spec"]["versions"][0]
 SCHEMA = VERSION["schema"]["openAPIV3Schema"]
-SPEC = SCHEMA["properties"]["spec"]
 
 Schema = Mapping[str, Any]
 
@@ -320,12 +318,19 @@ def strict(schema: Schema) -> dict[str, Any]:
     return found
 
 
+STRICT = jsonschema.Draft202012Validator(strict(SPEC))
+
+
+def test_the_strict_schema_is_one():
+    STRICT.check_schema(STRICT.schema)
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_the_examples_fit_the_schema_and_the_model(path: Path):
     (body,) = yaml.safe_load_all(path.read_text())
 
     assert (body["apiVersion"], body["kind"]) == (names.API_VERSION, names.KIND)
-    jsonschema.validate(body["spec"], strict(SPEC))
+    STRICT.validate(body["spec"])
     app = parse({"metadata": METADATA | body["metadata"], "spec": filled(SPEC, body["spec"])})
     assert app.name == body["metadata"]["name"]
 

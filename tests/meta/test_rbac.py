@@ -4,6 +4,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -72,8 +73,13 @@ def children() -> set[Kind]:
     return {kinds.of(manifest) for manifest in manifests.desired(app, INPUTS)}
 
 
-def calls() -> Iterator[tuple[str, Kind, str]]:
-    """Yield method, kind and subresource of each call in the code that names its kind."""
+@cache
+def calls() -> tuple[tuple[str, Kind, str], ...]:
+    """Return method, kind and subresource of each call in the code that names its kind."""
+    return tuple(_calls())
+
+
+def _calls() -> Iterator[tuple[str, Kind, str]]:
     for path in sorted(OPERATOR.rglob("*.py")):
         if "cli" in path.parts:
             continue  # it runs with the rights of who types

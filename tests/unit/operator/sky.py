@@ -17,6 +17,8 @@ from hscjit_operator.model.samples import ActResult, Metrics, Observation, PodSa
 
 NOON = 1_781_524_800.0  # 2026-06-15T12:00:00Z, a Monday
 DEPENDENCIES = {"database": True, "redis_cache": True, "redis_queue": True}
+FOUND = {*reasons.FINDINGS, *reasons.REFUSALS}
+REFUSED = {None, *reasons.REFUSALS}
 BUCKETS = (0.01, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, float("inf"))
 
 
@@ -171,10 +173,10 @@ class Sky:
         self.last = step(self.policy, observed, self.history, self.now)
         self.history = self.last.history
         for finding in self.last.findings:
-            assert finding.reason in {**reasons.FINDINGS, **reasons.REFUSALS}
+            assert finding.reason in FOUND
         for decision in self.last.decisions:
             assert decision.reason in reasons.DECISIONS
-            assert decision.refused_because in {None, *reasons.REFUSALS}
+            assert decision.refused_because in REFUSED
             self.log.append((self.now, decision))
             acts = decision.refused_because is None and decision.mode == "Act"
             if acts and decision.action is Action.EVICT:
