@@ -17,13 +17,18 @@ from hscjit_app.ws.protocol import VERSION
 OURS = f"export const VERSION = {VERSION};"
 
 
+PATIENCE_MS = 20_000  # for a browser on a busy machine
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Pod]:
     """The app alone, as `make dev` runs it."""
     pod = Pod(tmp_path, "dev", {})
-    pod.await_ready()
-    yield pod
-    pod.stop()
+    try:
+        pod.await_ready()
+        yield pod
+    finally:
+        pod.stop()
 
 
 @pytest.fixture
@@ -56,6 +61,10 @@ def of_version(version: int, route: Route) -> None:
     route.fulfill(body=body, content_type="text/javascript")
 
 
+def is_connected(page: Page) -> None:
+    expect(page.get_by_text("Connected", exact=True)).to_be_visible(timeout=PATIENCE_MS)
+
+
 @pytest.mark.parametrize(
     ("version", "words"), [(VERSION - 1, "older than"), (VERSION + 1, "newer than")]
 )
@@ -66,13 +75,14 @@ def test_a_page_that_stays_of_another_version_says_so_and_is_not_reloaded_again(
     page.route("**/web/version.js", lambda route: of_version(version, route))
     page.goto(server.url)
 
-    expect(page.get_by_role("alert")).to_contain_text(f"This page is {words} the server")
+    told = f"This page is {words} the server"
+    expect(page.get_by_role("alert")).to_contain_text(told, timeout=PATIENCE_MS)
     page.wait_for_timeout(1500)  # a lost connection is tried again after 0.3 s
     assert (seen.loads, seen.sockets) == (2, 2)
 
     page.unroute("**/web/version.js")
     page.get_by_role("button", name="Reload").click()
-    expect(page.get_by_text("Connected", exact=True)).to_be_visible()
+    is_connected(page)
     expect(page.get_by_role("alert")).to_be_hidden()
     expect(page.get_by_role("button", name="Reload")).to_be_hidden()
 
@@ -108,14 +118,14 @@ def test_a_page_that_a_new_server_left_behind_is_fetched_anew_with_what_was_writ
     page.goto(server.url)
     product = page.get_by_role("combobox", name="Product")
     question = page.get_by_role("textbox", name="Question", exact=True)
-    expect(page.get_by_text("Connected", exact=True)).to_be_visible()
+    is_connected(page)
     product.fill("rolnd")
     question.fill("how do I")
 
     with page.expect_event("domcontentloaded"):
         sockets[0].close(code=1012)
 
-    expect(page.get_by_text("Connected", exact=True)).to_be_visible()
+    is_connected(page)
     expect(question).to_have_value("how do I")
     expect(product).to_have_value("rolnd")
     expect(page.get_by_role("alert")).to_be_hidden()
