@@ -76,25 +76,29 @@ class Server:
 
 
 def _round_trips(ours: Server, echo: Server, frames: list[bytes]) -> list[bool]:
+    """Take turns with the echo: each turn of ours texts nobody typed before, then the last again.
+
+    The first turn warms up, whichever server it is.
+    """
     a_turn = SOCKETS * EACH
     turns = [frames[n * a_turn : (n + 1) * a_turn] for n in range(PAIRS + 1)]
     assert len(turns[-1]) == a_turn, "too few texts for turns of their own"
-    new = [asyncio.run(_rate(ours, turn)) for turn in turns]
-    rates: dict[int, list[float]] = {ours.port: [], echo.port: []}
-    for _ in range(PAIRS):
-        for server in (ours, echo):
-            rates[server.port].append(asyncio.run(_rate(server, turns[-1])))
-    mine, bare = median(rates[ours.port]), median(rates[echo.port])
-    _figure("the same, texts nobody typed before", "round_trips/cpu_s", median(new[1:]))
+    new, again, bare = [], [], []
+    for turn in turns:
+        new.append(asyncio.run(_rate(ours, turn)))
+        again.append(asyncio.run(_rate(ours, turn)))
+        bare.append(asyncio.run(_rate(echo, turn)))
+    peer = ("bare echo, equal frames", median(bare[1:]))
     return [
         _figure(
-            "typing -> prediction, 300 products",
+            f"typing -> prediction, 300 products, {what}",
             "round_trips/cpu_s",
-            mine,
+            median(rates[1:]),
             5_000,
             least=True,
-            peer=("bare echo, equal frames", bare),
+            peer=peer,
         )
+        for what, rates in (("texts nobody typed before", new), ("texts typed before", again))
     ]
 
 

@@ -25,7 +25,7 @@ from hscjit_app.catalog.remembering import remembering
 from hscjit_app.catalog.vocabulary import Alike, Vocabulary, most
 
 FLOOR = 0.45
-REMEMBERED = 1024
+REMEMBERED = 2048
 """Words whose meaning an index keeps, some kB each, and as many pairs of neighbours."""
 MAX_TYPED_WORDS = 12
 """More words are a sentence: only the last ones are looked at while somebody types."""
@@ -92,13 +92,14 @@ class FuzzyIndex:
             return []
         meant = _with_neighbours(typed, self._word, self._pair)
         best = np.array([_most(word) for word in meant])
-        lengths = np.array([len(word) for word in typed], dtype=np.float32)
-        sizes = np.minimum(lengths, 8)
-        quality = sizes @ best / sizes.sum()
+        heavy = [min(len(word), 8) for word in typed]
+        confidence = np.array(heavy, dtype=np.float32) @ best
+        confidence *= QUALITY / sum(heavy)
         # Letters only count as typed where they fit: a near miss must not outweigh the exact word.
         fitting = np.square(np.square(best, out=best), out=best)
-        covered = np.minimum(lengths @ fitting / self._name_length, 1.0)
-        confidence = QUALITY * quality + COVERAGE * covered
+        covered = np.array([len(word) for word in typed], dtype=np.float32) @ fitting
+        covered /= self._name_length
+        confidence += COVERAGE * np.minimum(covered, 1.0, out=covered)
         rows = np.flatnonzero(confidence >= FLOOR)
         rows = rows[np.argsort(-confidence[rows], kind="stable")[:limit]]
         return [
