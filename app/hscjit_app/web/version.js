@@ -5,8 +5,7 @@ export const VERSION = 1;
 /** The server's version where a frame tells that it is not ours, 0 where it names none; else null. */
 export function otherVersion(frame) {
   if (frame.type === "welcome") return (frame.version ?? 1) === VERSION ? null : frame.version;
-  if (frame.type !== "error" || frame.code !== "unknown_version") return null;
-  return Number(/version (\d+)/.exec(frame.message)?.[1] ?? 0);
+  return frame.type === "error" && frame.code === "unknown_version" ? (frame.version ?? 0) : null;
 }
 
 /** The same in words for whoever reads the page. */

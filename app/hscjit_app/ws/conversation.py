@@ -27,6 +27,7 @@ from hscjit_app.ws.protocol import (
     CLOSE_MOVING,
     CLOSE_POLICY,
     MAX_MESSAGE_BYTES,
+    OTHER_VERSION,
     VERSION,
     Error,
     Hello,
@@ -240,7 +241,12 @@ class Conversation:
 
     def _refuse(self, error: AppError, *, counted: bool = True) -> None:
         """Say no; the socket stays open unless there was too much to say no to."""
-        frame = Error(code=error.code, message=error.message, retry_after=error.retry_after)
+        frame = Error(
+            code=error.code,
+            message=error.message,
+            retry_after=error.retry_after,
+            version=VERSION if error.code == OTHER_VERSION else None,
+        )
         self._queue.offer(frame.encode())
         if counted and self._refusals.take(self._heard_at):
             self._end(CLOSE_POLICY, "too many refused messages")
@@ -278,6 +284,6 @@ def _refusal(error: ValidationError) -> BadRequest:
     if any(one["loc"] == ("hello", "version") and one["type"] == "literal_error" for one in found):
         # Whatever else is in it: a newer client's hello may hold what we don't know.
         said = f"hello.version: This server speaks version {VERSION} of the protocol"
-        return BadRequest(said, code="unknown_version")
+        return BadRequest(said, code=OTHER_VERSION)
     where = ".".join(str(part) for part in found[0]["loc"])
     return BadRequest(f"{where}: {found[0]['msg']}" if where else found[0]["msg"])

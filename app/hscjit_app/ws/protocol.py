@@ -18,6 +18,8 @@ from hscjit_app.catalog.views import BrandOut, Candidate, ProductOut, RelatedIte
 from hscjit_app.db.text import STORABLE
 
 VERSION = 1
+OTHER_VERSION = "unknown_version"
+"""The code of an error that answers a hello of a version we don't speak."""
 MAX_MESSAGE_BYTES = 16 * 1024
 """A larger message is answered with an error; beyond four times that the connection ends."""
 MAX_QUESTION = 2000
@@ -187,6 +189,8 @@ class Error(_Out):
     message: str
     retry_after: float | None = None
     """Seconds; absent = trying again changes nothing."""
+    version: int | None = None
+    """With `unknown_version`: the one this server speaks."""
     id: str | None = None
     seq: int | None = None
 

@@ -6,7 +6,7 @@ from tests.unit.app.asgi import ASK, HELLO
 
 from hscjit_app import metrics
 from hscjit_app.ws import limits
-from hscjit_app.ws.protocol import MAX_MESSAGE_BYTES
+from hscjit_app.ws.protocol import MAX_MESSAGE_BYTES, OTHER_VERSION, VERSION
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -217,6 +217,7 @@ async def test_a_bad_message_is_answered_and_the_socket_stays(app, text, code, n
 
     assert (refusal["type"], refusal["code"]) == ("error", code)
     assert names in refusal["message"]
+    assert refusal.get("version") == (VERSION if code == OTHER_VERSION else None)
     assert following["type"] == "prediction"
 
 

@@ -91,7 +91,8 @@ NEWER = {
     "refuses": {
         "type": "error",
         "code": "unknown_version",
-        "message": f"hello.version: This server speaks version {VERSION + 1} of the protocol",
+        "message": "Not with me",
+        "version": VERSION + 1,
     },
     "names no version": {"type": "error", "code": "unknown_version", "message": "No"},
     "greets all the same": {
