@@ -134,7 +134,7 @@ def components(
             ready=facts.ready,
             rolling=rolling(observed, rolled, name, component),
             stuck=facts.stuck,
-            trouble=_trouble(observed, component) if facts.ready < facts.desired else "",
+            trouble=facts.refused or (_trouble(observed, component) if facts.short else ""),
             before=_before(written.get(s.COMPONENTS[component]) or {}),
         )
     return found

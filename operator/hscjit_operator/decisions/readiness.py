@@ -53,7 +53,7 @@ class Component:
     stuck: str = ""
     """Why its rollout makes no progress."""
     trouble: str = ""
-    """Why one of its pods gets nowhere, such as ImagePullBackOff."""
+    """Why one of its pods gets nowhere, such as ImagePullBackOff, or none is made."""
     before: tuple[str, int] = ("", 0)
     """Its reason and its ready pods when the status was written last."""
     external: bool = False
@@ -75,7 +75,7 @@ class Component:
             return "Missing"
         if self.stuck:
             return "RolloutStuck"
-        if self.ready >= self.desired:
+        if self.ready >= self.desired and not self.trouble:
             return "RollingOut" if self.rolling else "Ready"
         if self.growing and not self.rolling:
             return "ScalingUp"
@@ -160,11 +160,14 @@ def _unready(seen: Situation, underway: Problem | None) -> list[Problem]:
     found = []
     for name, component in seen.components.items():
         if component.stuck:
-            found.append(_fault("RolloutStuck", f"{name}: {component.stuck}"))
+            why = "; ".join(filter(None, (component.stuck, component.trouble)))
+            found.append(_fault("RolloutStuck", f"{name}: {why}"))
         elif component.growing:
             continue  # a crowd was met with more pods: they are on their way
-        elif component.ready < component.desired and (underway is None or component.trouble):
-            why = component.trouble or f"{component.ready} of {component.desired} pods are ready"
+        elif component.trouble:
+            found.append(_fault("ComponentsNotReady", f"{name}: {component.trouble}"))
+        elif component.ready < component.desired and underway is None:
+            why = f"{component.ready} of {component.desired} pods are ready"
             found.append(_fault("ComponentsNotReady", f"{name}: {why}"))
     answer = seen.answer
     if answer is not None and answer.ok and answer.degraded:

@@ -73,7 +73,7 @@ def _plain(_body: Body) -> Facts:
 def _scaled(body: Body) -> Facts:
     spec, status = body["spec"], body.get("status") or {}
     metadata = body["metadata"]
-    progressing = condition(body, "Progressing")
+    progressing, failure = condition(body, "Progressing"), condition(body, "ReplicaFailure")
     templates = spec.get("volumeClaimTemplates")
     pinned = (names.ANNOTATION_IMAGE, names.ANNOTATION_TEMPLATE_VERSION)
     annotations = metadata.get("annotations") or {}
@@ -90,6 +90,7 @@ def _scaled(body: Body) -> Facts:
         seen=status.get("observedGeneration", 0),
         owns_replicas=owned.owns(body, "spec", "replicas"),
         stuck=progressing.get("message", "") if progressing.get("status") == "False" else "",
+        refused=_said_of(failure) if failure.get("status") == "True" else "",
         annotations=told,
         claim_templates=claim_templates(templates) if templates else "",
         secrets=_template_annotations(spec).get(names.ANNOTATION_SECRET_CHECKSUM, ""),
@@ -159,11 +160,14 @@ def _trouble(body: Body, containers: list[Mapping[str, Any]]) -> str:
     for container in containers:
         waiting = (container.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
-            return f"{waiting['reason']}: {waiting.get('message', '')}"[:256].rstrip(": ")
+            return _said_of(waiting)
     scheduled = condition(body, "PodScheduled")
-    if scheduled.get("status") == "False":
-        return f"{scheduled.get('reason')}: {scheduled.get('message', '')}"[:256]
-    return ""
+    return _said_of(scheduled) if scheduled.get("status") == "False" else ""
+
+
+def _said_of(state: Body) -> str:
+    """Return a state's or a condition's reason and message."""
+    return f"{state.get('reason')}: {state.get('message', '')}"[:256].rstrip(": ")
 
 
 def _job(body: Body) -> Facts:

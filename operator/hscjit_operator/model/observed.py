@@ -29,6 +29,9 @@ class Scaled:
     """Our main apply holds `spec.replicas`."""
     stuck: str = ""
     """Why the rollout does not progress, as its controller says; empty while it does."""
+    refused: str = ""
+    """Why no more pods can be made, such as a quota, as a Deployment's controller says; that of a
+    StatefulSet says it in Events only."""
     annotations: Mapping[str, str] = field(default_factory=dict)
     """Ours on the object, the pinned image and template version; and on its pods, the restart."""
     claim_templates: str = ""

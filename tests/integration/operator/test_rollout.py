@@ -330,6 +330,24 @@ async def test_a_rollout_that_is_stuck_is_told(world: World, kind: str):
         await world.start()
 
 
+async def test_a_quota_that_is_too_small_is_told_and_forgotten_once_it_is_raised(world: World):
+    quota = "pods is forbidden: exceeded quota: small, requested: pods=1"
+    failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}
+    async with operator(world):
+        await world.settle()
+        body = await world.get("Deployment", "worker") or {}
+        refused = {"conditions": [{**failure, "message": quota}]}
+        await world.report_pods("Deployment", "support-worker", body, readyReplicas=0, **refused)
+
+        told = await world.until_condition("Degraded", "ComponentsNotReady", "True")
+        assert f"worker: FailedCreate: {quota}" in told["message"]
+        worker = (await world.status())["components"]["worker"]
+        assert worker == {"desired": 1, "ready": 0, "reason": "FailedCreate"}
+
+        await world.report_pods("Deployment", "support-worker", body, conditions=[])
+        await world.until_condition("Ready", "Answering", "True")
+
+
 def told_by_its_controller(reason: str) -> Body:
     progressing = {"type": "Progressing", "status": "True", "reason": reason, "message": "x"}
     return {"conditions": [progressing]}

@@ -338,6 +338,16 @@ def test_a_stuck_rollout_speaks_through_its_condition():
     assert deployment(conditions=[{**stuck, "status": "True"}]).stuck == ""
 
 
+def test_a_deployment_says_why_no_pod_can_be_made():
+    failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}
+    quota = "pods is forbidden: exceeded quota: small"
+    assert deployment(conditions=[{**failure, "message": quota}]).refused == (
+        f"FailedCreate: {quota}"
+    )
+    assert deployment(conditions=[{**failure, "status": "False"}]).refused == ""
+    assert deployment().refused == ""
+
+
 def test_jobs_and_autoscalers_speak_through_their_conditions():
     def ended(kind: str, **condition: str) -> Any:
         return facts.child(body(kind, "x", spec={}, status={"conditions": [condition]})).facts

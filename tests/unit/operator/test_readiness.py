@@ -108,6 +108,10 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, tuple[str, str]]]] = {
         parts(api=Component(2, 1, rolling=True, stuck="deadline")),
         {"Progressing": ("False", "RolloutStuck"), "Degraded": ("True", "RolloutStuck")},
     ),
+    "no pod more may be made, all that were there are ready": (
+        parts(api=Component(2, 2, rolling=True, trouble="FailedCreate: quota")),
+        {"Progressing": ("True", "RollingOut"), "Degraded": ("True", "ComponentsNotReady")},
+    ),
     "a pod more is starting": (
         parts(api=Component(3, 2)),
         {"Ready": ("True", "Degraded"), "Degraded": ("True", "ComponentsNotReady")},
@@ -212,6 +216,10 @@ COMPONENTS = {
     "one of the new gets nowhere": (
         Component(4, 2, trouble="Unschedulable: no cpu", before=("Ready", 2)),
         "Unschedulable",
+    ),
+    "no pod of the newest may be made": (
+        Component(2, 2, rolling=True, trouble="FailedCreate: quota"),
+        "FailedCreate",
     ),
     "none was ready": (Component(2, 0, before=("Ready", 0)), "NotReady"),
 }
