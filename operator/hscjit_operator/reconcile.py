@@ -5,10 +5,9 @@ should be is known from the last time. A step that fails becomes a problem in th
 others go on, and the status is written even then.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
 
 import structlog
 
@@ -19,72 +18,40 @@ from hscjit_operator import (
     handover,
     manuals,
     metrics,
-    names,
     report,
     sight,
 )
 from hscjit_operator.asked import Asked
 from hscjit_operator.backups import Backups
-from hscjit_operator.cluster import kinds, turns
+from hscjit_operator.cluster import turns
 from hscjit_operator.cluster.apply import Applier
-from hscjit_operator.cluster.client import Api, ApiError
+from hscjit_operator.cluster.client import Api
 from hscjit_operator.cluster.discovery import Discovery
 from hscjit_operator.cluster.events import Events
 from hscjit_operator.cluster.front_door import FrontDoor
 from hscjit_operator.cluster.observe import Apps, Children
-from hscjit_operator.cluster.references import Known, References, Wanted
+from hscjit_operator.cluster.references import References
 from hscjit_operator.cluster.rights import Rights
 from hscjit_operator.decisions import outside
 from hscjit_operator.decisions.plan import Release
 from hscjit_operator.decisions.readiness import Gravity, Problem
 from hscjit_operator.kept import Keeper
-from hscjit_operator.memory import Memory
 from hscjit_operator.model import pause
 from hscjit_operator.model.autopilot import Pilot, Targets, clamp
 from hscjit_operator.model.inputs import Inputs
-from hscjit_operator.model.observed import Answer, Child, SecretFacts
 from hscjit_operator.model.policy import policy_of
-from hscjit_operator.model.spec import TEMPLATE_VERSIONS, HSCJit, SpecError
+from hscjit_operator.model.spec import TEMPLATE_VERSIONS, SpecError
 from hscjit_operator.names import Key
+from hscjit_operator.passing import Pass, Recall
 from hscjit_operator.plans import Plans, upgrade_required
 from hscjit_operator.queue import Outcome, Trigger
-from hscjit_operator.refusals import problem_of
 from hscjit_operator.rotation import Rotator, Scene
 from hscjit_operator.scribe import Scribe
 from hscjit_operator.settings import Settings
+from hscjit_operator.unseen import Unseen
 from hscjit_operator.upkeep import Order, Upkeep
 
 log = structlog.stdlib.get_logger(__name__)
-
-_LEAVING_S: Final = 1.0
-"""Something of a former HSCJit is on its way out, and no watch of ours may tell when it is."""
-
-
-@dataclass(slots=True)
-class _Recall:
-    """What is remembered of one HSCJit between passes; lost with no harm."""
-
-    uid: str
-    children: Memory = field(default_factory=Memory)
-    epoch: int = 0
-    """How many rollouts of the API have ended: after each the front door is asked anew."""
-    rolling: bool = False
-
-
-@dataclass
-class _Pass:
-    """One pass as its facts come together."""
-
-    app: HSCJit
-    body: Mapping[str, Any]
-    status: Mapping[str, Any]
-    observed: Mapping[tuple[str, str], Child]
-    recall: _Recall
-    pause: pause.Pause
-    now: datetime
-    problems: list[Problem] = field(default_factory=list)
-    acted: bool = False
-    restoring: bool = False
 
 
 class Reconciler:
@@ -113,9 +80,7 @@ class Reconciler:
         self._api = api
         self._apps = apps
         self._children = children
-        self._references = references
         self._discovery = discovery
-        self._door = front_door
         self._events = events
         self._pilot = pilot
         self._asked = Asked(pilot)
@@ -123,24 +88,24 @@ class Reconciler:
         self._settings = settings
         self._clock = clock
         self._now = now
-        self._door_url = door_url
         self._applier = Applier(api, children)
-        self._keeper = Keeper(api, self._applier, references)
+        self._unseen = Unseen(
+            references, Keeper(api, self._applier, references), front_door, door_url
+        )
         self._rotator = Rotator(api, references, events)
         self._upkeep = Upkeep(self._applier, events)
         self._rights = rights
         self._backups = Backups(self._applier, rights.note)
         self._plans = Plans(settings)
         self._scribe = Scribe(api, apps, events)
-        self._recalls: dict[Key, _Recall] = {}
+        self._recalls: dict[Key, Recall] = {}
 
     def forget(self, key: Key) -> None:
         """Drop everything known of an HSCJit that is gone; its children go by their owner."""
         self._recalls.pop(key, None)
         self._asked.forget(key)
         self._scribe.forget(key)
-        self._references.forget(key)
-        self._door.forget(key)
+        self._unseen.forget(key)
         self._pilot.forget(key)
         self._children.release(key)
 
@@ -200,7 +165,7 @@ class Reconciler:
             wrong = (Problem(Gravity.SPEC, "InvalidSpec", str(error)),)
             said = report.compose(replace(seen, problems=wrong)).as_dict()
             return Outcome(await self._scribe.write(key, recall.uid, said) is None)
-        run = _Pass(
+        run = Pass(
             app=app,
             body=body,
             status=seen.before,
@@ -211,10 +176,10 @@ class Reconciler:
         )
 
         # 2: What is there that no watch shows? The Secret, and what the spec names.
-        known, secret = await self._secret(run)
+        known, secret = await self._unseen.secret(run)
 
         # 3: Which image and template, which step of a restore, how many pods?
-        answer = self._knock(run)
+        answer = self._unseen.answer(run)
         back = sight.plan_restore(app, run.status, run.observed, answer)
         course = self._plans.course(app, run.status, run.observed)
         going = sight.plan_rollout(
@@ -293,51 +258,18 @@ class Reconciler:
         ).as_dict()
         wrote = await self._scribe.write(key, recall.uid, said)
         failed = wrote is None or any(problem.retry for problem in run.problems)
-        again_in = _next_look(run, again.due, plan.due if plan else None)
+        again_in = run.next_look(again.due, plan.due if plan else None)
         return Outcome(failed, bool(wrote) or run.acted or turn.wrote, again_in)
 
-    def _remembered(self, key: Key, uid: str) -> _Recall:
+    def _remembered(self, key: Key, uid: str) -> Recall:
         recall = self._recalls.get(key)
         if recall is None or recall.uid != uid:
             if recall is not None:
                 self.forget(key)  # another of that name: nothing of the former one is true of it
-            recall = self._recalls[key] = _Recall(uid)
+            recall = self._recalls[key] = Recall(uid)
         return recall
 
-    async def _secret(self, run: _Pass) -> tuple[Known, SecretFacts | None]:
-        """Return what the spec names, and the generated Secret once it and the volumes are ours.
-
-        What is missing or unusable is noted.
-        """
-        app = run.app
-        name = (kinds.SECRET.kind, names.child(app.name, names.SECRET))
-        known = Known(None)
-        try:
-            known = await self._references.get(app.key, Wanted(asked.references(app), app.outside))
-            run.problems += [Problem(Gravity.FAULT, *wrong) for wrong in known.wrong]
-            if run.pause.holds("all") and known.generated is None:
-                return known, None
-            found = await self._keeper.secure(app, known, run.observed)
-        except ApiError as error:
-            run.problems.append(problem_of(error, name))
-            return known, None
-        run.problems += found.problems
-        return known, found.secret
-
-    def _knock(self, run: _Pass) -> Answer | None:
-        """Return what the front door says, since the last rollout ended."""
-        app, recall = run.app, run.recall
-        api = report.scaled(run.observed, app.name, names.API)
-        ip = sight.cluster_ip(run.observed, app.name, names.API)
-        if api is None or api.desired == 0 or ip is None:
-            self._door.forget(app.key)
-            return None
-        rolling = report.rolling(run.observed, recall.children.rolled, app.name, names.API)
-        recall.epoch += recall.rolling and not rolling
-        recall.rolling = rolling
-        return self._door.answer(app.key, self._door_url(ip), recall.epoch)
-
-    def _brief(self, run: _Pass) -> None:
+    def _brief(self, run: Pass) -> None:
         """Tell the autopilot what there is."""
         rolled = run.recall.children.rolled
         told = sight.subject(
@@ -345,7 +277,7 @@ class Reconciler:
         )
         self._pilot.set_subject(run.app.key, told)
 
-    async def _replicas(self, run: _Pass, targets: Targets, *, stopped: bool) -> int | None:
+    async def _replicas(self, run: Pass, targets: Targets, *, stopped: bool) -> int | None:
         """Return what the API's main apply holds, after the number was handed over if need be."""
         still = run.pause.holds("all")
         hold = await handover.settle(
@@ -355,7 +287,7 @@ class Reconciler:
         run.acted = hold.wrote
         return hold.main
 
-    async def _manuals(self, run: _Pass) -> str | None:
+    async def _manuals(self, run: Pass) -> str | None:
         """Return where the bundled manuals are served; of a new HSCJit that is seen to first."""
         before = run.recall.children.inputs
         return await manuals.address(
@@ -366,7 +298,7 @@ class Reconciler:
             begins="observedGeneration" not in run.status and not run.pause.holds("all"),
         )
 
-    async def _tend(self, run: _Pass, inputs: Inputs, *, gathers: bool) -> None:
+    async def _tend(self, run: Pass, inputs: Inputs, *, gathers: bool) -> None:
         app, status = run.app, run.status
         same = status.get("observedGeneration") == app.generation
         valid = conditions.read(status, conditions.SPEC_VALID)
@@ -395,11 +327,3 @@ def _held(held: pause.Pause, *, restoring: bool) -> str:
     if restoring:
         return "a restore is under way"
     return "rollouts are paused" if held.holds("rollout") else ""
-
-
-def _next_look(run: _Pass, *due: datetime | None) -> float | None:
-    """Return in how many seconds something may be otherwise without any event."""
-    looks = [_LEAVING_S for problem in run.problems if problem.gravity is Gravity.WAIT]
-    times = (at for at in (run.pause.until, *due) if at is not None)
-    looks += [max((at - run.now).total_seconds(), 0.1) for at in times]
-    return min(looks, default=None)
