@@ -12,9 +12,13 @@ CLUSTER := $(PYTHON) -m tests.cluster
 # How often a test that failed is asked again, and how many may be: .ci/run does, a developer is to
 # see the first failure. The closing line counts them.
 AGAIN = --reruns $(RERUNS) --reruns-delay 5 --max-suite-reruns 5 --rerun-show-tracebacks
-# Tests wait more than they work: files side by side, the long ones first, the cluster's last.
+# Tests wait more than they work: files side by side, the long ones first. The cluster's are one
+# lane's work for minutes, so what is short comes after them and fills the others. A folder beside
+# the one that holds it would be no order: pytest takes the larger one alone.
 IN_LANES = -n $(LANES) --dist loadscope --no-loadscope-reorder
-ORDERED := tests/unit tests/meta tests/integration/operator tests/integration tests/e2e
+LONG := tests/integration/operator
+SHORTER := $(filter-out $(LONG) %/conftest.py %/__pycache__,$(wildcard tests/integration/*))
+ORDERED := $(LONG) tests/e2e $(SHORTER) tests/unit tests/meta
 export PYTHONPATH := operator:app
 
 .PHONY: help
@@ -55,7 +59,7 @@ test-unit: venv ## pure code, in seconds
 
 .PHONY: test-integration
 test-integration: venv ## against a real API server, Redis and Postgres
-	$(PY) -m pytest $(IN_LANES) tests/integration/operator tests/integration
+	$(PY) -m pytest $(IN_LANES) $(LONG) $(SHORTER)
 
 .PHONY: test-e2e
 test-e2e: venv cluster-up ## on the cluster

@@ -54,17 +54,16 @@ def test_lost_volumes_are_restored_from_the_backup(
 
 def lose_volumes(kubectl: Kubectl, support: Support) -> None:
     """Delete the claims of Postgres and the Redis queue, data and all."""
-    for component in ("postgres", "redis-queue"):
-        claim = f"data-{support.name}-{component}-0"
-        before = uid(kubectl.get("pvc", claim))
-        kubectl.run("delete", "pvc", claim, "--wait=false")
-        kubectl.run("delete", "pod", f"{support.name}-{component}-0", "--grace-period=1")
+    pods = [f"{support.name}-{component}-0" for component in ("postgres", "redis-queue")]
+    before = {claim: uid(kubectl.get("pvc", claim)) for claim in (f"data-{pod}" for pod in pods)}
+    kubectl.run("delete", "pvc", *before, "--wait=false")
+    kubectl.run("delete", "pod", *pods, "--grace-period=1", "--wait=false")
 
-        def anew(claim: str = claim, before: str = before) -> bool:
-            found = kubectl.get("pvc", claim)
-            return found is not None and uid(found) != before
+    def anew() -> bool:
+        found = {claim: kubectl.get("pvc", claim) for claim in before}
+        return all(one is not None and uid(one) != before[name] for name, one in found.items())
 
-        eventually(f"{claim} made anew", anew, timeout_s=60)
+    eventually("both claims made anew", anew, timeout_s=60)
 
 
 def restore(cluster: Cluster, kubectl: Kubectl, support: Support) -> str:
