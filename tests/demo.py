@@ -1,10 +1,12 @@
 """`make demo`: a cluster, the operator, an HSCJit that answers, all shown from the live cluster."""
 
 import asyncio
+import http.client
 import json
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +25,16 @@ def main() -> int:
     cluster = ensure()
     print(f"$ kubectl apply -f {EXAMPLE}")
     print(kubectl(cluster, "apply", "-f", str(EXAMPLE)), end="")
+    address = f"http://127.0.0.1:{cluster.page_port}"
     # One that a former demo left behind runs that demo's image: a newer operator restarts nothing.
-    if not (watch_until_ready(cluster) and approve_plan(cluster)):
+    # And what it says may be from before its cluster was put to sleep: the page itself is asked.
+    up = watch_until_ready(cluster) and page_answers(address, READY_TIMEOUT_S)
+    if not (up and watch_until_ready(cluster) and approve_plan(cluster)):
         print(kubectl(cluster, "describe", "hscjit", NAME))
-        print(f"{NAME} is not Ready after {READY_TIMEOUT_S} s; its conditions above say why")
+        print(f"{NAME} does not answer after {READY_TIMEOUT_S} s; its conditions above say why")
         return 1
     print()
     show_conditions(cluster)
-    address = f"http://127.0.0.1:{cluster.page_port}"
     pages = asyncio.run(converse(address))
     print(f"\nopen       http://localhost:{cluster.page_port}")
     print(f"           export KUBECONFIG={cluster.kubeconfig}")
@@ -68,6 +72,18 @@ def watch_until_ready(cluster: Cluster) -> bool:
         if ready(cluster):
             return True
         time.sleep(1)
+    return False
+
+
+def page_answers(address: str, patience_s: float) -> bool:
+    """Wait until the page's address says ready; behind its port there may be nobody yet."""
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{address}/ready", timeout=2):  # noqa: S310  our own page
+                return True
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.5)
     return False
 
 
