@@ -13,12 +13,12 @@ CLUSTER := $(PYTHON) -m tests.cluster
 # see the first failure. The closing line counts them.
 AGAIN = --reruns $(RERUNS) --reruns-delay 5 --max-suite-reruns 5 --rerun-show-tracebacks
 # Tests wait more than they work: files side by side, the long ones first. The cluster's are one
-# lane's work for minutes, so what is short comes after them and fills the others. A folder beside
-# the one that holds it would be no order: pytest takes the larger one alone.
+# lane's work for minutes: begun later, they would be waited for alone. A folder beside the one that
+# holds it would be no order: pytest takes the larger one alone.
 IN_LANES = -n $(LANES) --dist loadscope --no-loadscope-reorder
 LONG := tests/integration/operator
 SHORTER := $(filter-out $(LONG) %/conftest.py %/__pycache__,$(wildcard tests/integration/*))
-ORDERED := $(LONG) tests/e2e $(SHORTER) tests/unit tests/meta
+ORDERED := tests/e2e $(LONG) $(SHORTER) tests/unit tests/meta
 export PYTHONPATH := operator:app
 
 .PHONY: help

@@ -29,6 +29,8 @@ class _Tracebacks(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if "will retry" in record.getMessage():
             return  # the API server was busy: said by kopf as an error, and survived
+        if "TCP closed; will re-authenticate" in record.getMessage():
+            return  # kopf was still asking which kinds there are when its operator was ended
         if record.name == "asyncio" and "infinite_watch" in record.getMessage():
             return  # a stream of kopf's that its loop closed at the very end, with a busy machine
         if record.levelno >= logging.ERROR or record.exc_info:
