@@ -5,18 +5,12 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from tests.cluster import debian
+from tests import browser
 from tests.cluster.ports import free_ports
-from tests.cluster.progress import say
 from tests.e2e.conftest import Support
 from tests.e2e.kubectl import Kubectl
-
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 
 
 @pytest.fixture
@@ -36,12 +30,8 @@ def address(kubectl: Kubectl, support: Support) -> Iterator[str]:
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    """A tab of the distribution's Chromium."""
-    chromium = debian.program("chromium", "chromium", say)
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser.new_page()
-        browser.close()
+    with browser.tab() as opened:
+        yield opened
 
 
 def test_a_customer_types_chooses_asks_and_reads(page: Page, address: str) -> None:
