@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import logging
+import re
 import traceback
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -19,6 +20,12 @@ from hscjit_operator import handlers
 _NUMBERS = itertools.count(1)
 
 
+_ASKING_FOR_KINDS = re.compile(
+    r"TCP closed; will re-authenticate: GET \S+/(?:api/v1|apis/[^/\s]+/[^/\s]+)$"
+)
+"""Of no other request: that its session was closed beneath it would be worth knowing."""
+
+
 class _Tracebacks(logging.Handler):
     """Keeps what the libraries log as an error or with a traceback."""
 
@@ -29,8 +36,8 @@ class _Tracebacks(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if "will retry" in record.getMessage():
             return  # the API server was busy: said by kopf as an error, and survived
-        if "TCP closed; will re-authenticate" in record.getMessage():
-            return  # kopf was still asking which kinds there are when its operator was ended
+        if _ASKING_FOR_KINDS.search(record.getMessage()):
+            return  # kopf closed its own session while it asked: its operator was ended so early
         if record.name == "asyncio" and "infinite_watch" in record.getMessage():
             return  # a stream of kopf's that its loop closed at the very end, with a busy machine
         if record.levelno >= logging.ERROR or record.exc_info:
