@@ -5,13 +5,15 @@ pods, sockets are told to move (close code 1012), and the process exits with 0 i
 """
 
 import gc
+import os
 
 if __name__ == "__main__":
     # What is imported stays: to look for garbage among it again and again is a part of the start.
     gc.disable()
+    # numpy's own threads, one for each of the node's processors: our arrays are too small for them.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import asyncio
-import os
 import signal
 import socket
 import sys
