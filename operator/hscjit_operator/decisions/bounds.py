@@ -48,17 +48,18 @@ def written(targets: Targets, by_load: ByLoad) -> dict[str, dict[str, int]]:
 
 def within(policy: Policy, history: History) -> History:
     """Return the history with its targets within the spec as it is now."""
-    targets, asked = history.targets, history.by_load
+    stood, asked = history.targets, history.by_load
     # Only quiet times lower the ceiling.
-    if not (policy.off_peak and policy.autoscaling):
-        targets = replace(targets, api_ceiling=policy.api_high)
-    targets = replace(
-        targets,
-        api_floor=_let_go(targets.api_floor, asked.api_floor, policy.api_low),
-        workers=_let_go(targets.workers, asked.workers, policy.workers_low),
+    lowered = bool(policy.off_peak) and policy.autoscaling
+    targets = clamp(
+        Targets(
+            api_floor=_let_go(stood.api_floor, asked.api_floor, policy.api_low),
+            api_ceiling=stood.api_ceiling if lowered else policy.api_high,
+            workers=_let_go(stood.workers, asked.workers, policy.workers_low),
+        ),
+        policy.bounds(),
     )
-    targets = clamp(targets, policy.bounds())
-    return replace(history, targets=targets, by_load=_at_most(asked, targets))
+    return _standing(history, targets, asked)
 
 
 def learn(policy: Policy, before: Targets, history: History) -> History:
@@ -71,7 +72,7 @@ def learn(policy: Policy, before: Targets, history: History) -> History:
         asked = replace(asked, api_floor=targets.api_floor)
     if targets.workers > max(before.workers, policy.workers_low):
         asked = replace(asked, workers=targets.workers)
-    return replace(history, by_load=_at_most(asked, targets))
+    return _standing(history, targets, asked)
 
 
 def _let_go(stands: int, asked: int, low: int) -> int:
@@ -79,8 +80,12 @@ def _let_go(stands: int, asked: int, low: int) -> int:
     return min(stands, max(asked, low)) if stands > asked else stands
 
 
-def _at_most(asked: ByLoad, targets: Targets) -> ByLoad:
-    return ByLoad(min(asked.api_floor, targets.api_floor), min(asked.workers, targets.workers))
+def _standing(history: History, targets: Targets, asked: ByLoad) -> History:
+    """Return the history with these targets; itself, as in most ticks, where they stand already."""
+    by_load = ByLoad(min(asked.api_floor, targets.api_floor), min(asked.workers, targets.workers))
+    if (targets, by_load) == (history.targets, history.by_load):
+        return history
+    return replace(history, targets=targets, by_load=by_load)
 
 
 def _numbers(persisted: Mapping[str, Any], name: str) -> dict[str, int]:

@@ -94,8 +94,11 @@ def decide(
     """Replace what is bad, or say what stands against it."""
     mode = policy.heal.mode
     history = _prune(history, observed, now)
-    history = replace(history, dependencies_up=history.dependencies_up | _once_up(observed))
-    if history.dependencies_up.intersection(dependencies_down(observed)):
+    once_up = _once_up(observed)
+    if not once_up <= history.dependencies_up:
+        history = replace(history, dependencies_up=history.dependencies_up | once_up)
+    away = dependencies_down(observed)
+    if history.dependencies_up.intersection(away):
         history = replace(history, dependency_seen_down=now)
     if mode == "Off":
         return Outcome((), history, Obstacle("Off", "spec.autopilot.heal.mode is Off"))
@@ -105,7 +108,7 @@ def decide(
     judged = list(verdicts)
     bad = [verdict for verdict in judged if verdict.state is State.BAD]
     ailing = _ailing_dependency(observed, now)
-    common = _common_obstacle(policy, observed, judged, history, now)
+    common = _common_obstacle(policy, observed, judged, away, history=history, now=now)
     decisions: list[Decision] = []
     if ailing is not None and not _under_way(ailing, mode, history, now):
         inputs = {"notReadyPod": ailing.name}
@@ -145,6 +148,8 @@ def _alike(one: Verdict, other: Verdict) -> bool:
 
 def _prune(history: History, observed: Observation, now: float) -> History:
     """Fold in how evictions ended, and forget what is older than an hour."""
+    if not (observed.results or history.evictions or history.refusals or history.useless):
+        return history
     refusals = history.refusals
     evictions = history.evictions
     pending = history.pending
@@ -186,11 +191,12 @@ def _common_obstacle(
     policy: Policy,
     observed: Observation,
     verdicts: list[Verdict],
+    away: tuple[str, ...],
+    *,
     history: History,
     now: float,
 ) -> Obstacle | None:
-    """Return why no API or worker pod at all may be replaced."""
-    away = dependencies_down(observed)
+    """Return why no API or worker pod at all may be replaced; `away` are dependencies not up."""
     down = [component for component in away if component in history.dependencies_up]
     if down:
         return Obstacle("DependencyDown", f"{down[0]} is down: no API or worker pod is to blame")

@@ -40,7 +40,7 @@ def decide(policy: Policy, signals: Signals, history: History, now: float) -> Ma
         # The user's number stands, whatever was scaled before.
         low, high = policy.api_low, policy.api_high
         targets = replace(history.targets, api_floor=low, api_ceiling=high)
-        return (), replace(history, targets=targets)
+        return (), history if targets == history.targets else replace(history, targets=targets)
     present = hours(policy, now)
     decided: list[Decision] = []
     for rule in (_ceiling, _floor_of_the_hour, _raise, _lower):
@@ -216,13 +216,14 @@ def _raised(
 def _lower(policy: Policy, present: Hours, signals: Signals, history: History, now: float) -> Step:
     """Lower the floor step by step towards what the highest load of the hold needed."""
     floor, hold_s = history.targets.api_floor, float(policy.scale.step_down_after_seconds)
+    if not signals.whole or floor <= present.low:
+        return None, history
     reason = "OffPeak" if present.quiet and floor <= policy.api_low else "LoadFell"
     limit_s = policy.scale.thresholds.latency_target_milliseconds / 1000
     highest = peak(history.api, hold_s, now)
-    if highest is None or not signals.whole or floor <= present.low:
-        return None, history
     if (
-        (signals.latency or 0.0) > limit_s * CALM
+        highest is None
+        or (signals.latency or 0.0) > limit_s * CALM
         # Twice the hold after a raise: load that comes and goes finds its pods still there.
         or recent(history.api.raised, now, 2 * hold_s)
         or recent(history.api.lowered, now, step_s(policy))

@@ -1,5 +1,6 @@
 """What does one tick come to? `step` is the whole autopilot but for the I/O, on any clock."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from hscjit_operator.decisions import (
@@ -12,7 +13,7 @@ from hscjit_operator.decisions import (
     workers,
 )
 from hscjit_operator.decisions.health import Verdict
-from hscjit_operator.decisions.history import History, recent
+from hscjit_operator.decisions.history import History, PodHistory, recent
 from hscjit_operator.decisions.outcome import Judgement
 from hscjit_operator.decisions.remediation import Obstacle
 from hscjit_operator.decisions.signals import Signals
@@ -46,7 +47,7 @@ def step(policy: Policy, observed: Observation, history: History, now: float) ->
     history = bounds.within(policy, history)
     standing = history.targets
     verdicts, pods = health.judge(policy, observed, history.pods, now)
-    history = _heard(replace(history, pods=pods), observed, now)
+    history = _heard(history, pods, observed, now)
     load = signals.read(policy, observed, pods, now)
 
     if observed.restoring:
@@ -86,12 +87,17 @@ def asked(policy: Policy, history: History) -> ByLoad:
     return history.by_load if policy.scale.mode == "Act" else ByLoad()
 
 
-def _heard(history: History, observed: Observation, now: float) -> History:
+def _heard(
+    history: History, pods: Mapping[str, PodHistory], observed: Observation, now: float
+) -> History:
+    answered, since = history.answered, history.unheard_since
     if any(not sample.silent for sample in observed.samples):
-        return replace(history, answered=now, unheard_since=None)
-    asked = any(sample.pod.ready for sample in observed.samples)
-    since = history.unheard_since if history.unheard_since is not None else now
-    return replace(history, unheard_since=since if asked else None)
+        answered, since = now, None
+    elif not any(sample.pod.ready for sample in observed.samples):
+        since = None
+    elif since is None:
+        since = now
+    return replace(history, pods=pods, answered=answered, unheard_since=since)
 
 
 def _scale(

@@ -68,12 +68,12 @@ def _raise(policy: Policy, signals: Signals, age: float, history: History, now: 
 
 def _lower(policy: Policy, signals: Signals, age: float, history: History, now: float) -> Made:
     workers, hold_s = history.targets.workers, float(policy.scale.step_down_after_seconds)
-    busiest = peak(history.workers, hold_s, now)
-    if busiest is None or age > policy.queue_latency_s * CALM:
-        return (), history
     wanted = max(policy.workers_low, workers - 1)
+    if wanted >= workers or age > policy.queue_latency_s * CALM:
+        return (), history
+    busiest = peak(history.workers, hold_s, now)
     if (
-        wanted >= workers
+        busiest is None
         or math.ceil(max(busiest, needed(signals) or 0.0) * HEADROOM) > wanted
         or recent(history.workers.raised, now, 2 * hold_s)
         or recent(history.workers.lowered, now, step_s(policy))

@@ -1,5 +1,9 @@
 """Products of a music shop, to be found by what is typed."""
 
+from functools import cache
+
+from hscjit_app.catalog.large import LargeIndex
+from hscjit_app.catalog.matching import FuzzyIndex
 from hscjit_app.catalog.products import Brand, Product, Relation
 
 
@@ -43,6 +47,25 @@ FILLERS = [
 ]
 MANY = [*FILLERS[:1200], *MEANT, *FILLERS[1200:]]
 """Among which those are meant to be found."""
+
+
+@cache
+def few_index() -> FuzzyIndex:
+    """The index of a small catalogue: those alone, each compared with what is typed."""
+    return FuzzyIndex(MEANT)
+
+
+@cache
+def many_index() -> LargeIndex:
+    """The index of a large catalogue: all of them, found by their letters."""
+    return LargeIndex.of(MANY)
+
+
+@cache
+def many_compared() -> FuzzyIndex:
+    """What a large catalogue's index is held against: all of them, each compared."""
+    return FuzzyIndex(MANY)
+
 
 TYPED = {
     "a typo in the brand": ("rolnd td17", "Roland TD-17KV"),

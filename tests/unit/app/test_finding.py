@@ -2,16 +2,19 @@
 models, any script."""
 
 import pytest
-from tests.unit.app.shop import MANY, MEANT, TYPED
+from tests.unit.app.shop import TYPED, few_index, many_index
 
 from hscjit_app.catalog.large import LargeIndex
 from hscjit_app.catalog.matching import FLOOR, FuzzyIndex
 
-INDEXES = {"small": FuzzyIndex(MEANT), "large": LargeIndex.of(MANY)}
-in_both = pytest.mark.parametrize("index", INDEXES.values(), ids=INDEXES)
+INDEXES = {"small": few_index, "large": many_index}
 
 
-@in_both
+@pytest.fixture(params=INDEXES.values(), ids=INDEXES)
+def index(request):
+    return request.param()
+
+
 @pytest.mark.parametrize(("typed", "meant"), TYPED.values(), ids=TYPED)
 def test_what_is_typed_finds_what_is_meant(index, typed, meant):
     assert index.predict(typed)[0].product.name == meant
@@ -28,13 +31,11 @@ NOTHING = {
 }
 
 
-@in_both
 @pytest.mark.parametrize("typed", NOTHING.values(), ids=NOTHING)
 def test_what_names_nothing_finds_nothing(index, typed):
     assert index.predict(typed) == []
 
 
-@in_both
 def test_confidence_is_1_for_the_whole_name_and_never_below_the_floor(index):
     assert index.predict("Moog Grandmother")[0].confidence == 1.0
     for typed in ("m", "mo", "moo", "moog", "moog g", "moog grandmother filter"):
@@ -43,7 +44,6 @@ def test_confidence_is_1_for_the_whole_name_and_never_below_the_floor(index):
         assert found == sorted(found, reverse=True)
 
 
-@in_both
 def test_more_of_the_name_means_more_confidence(index):
     steps = [
         index.predict(t)[0].confidence for t in ("gr", "grand", "grandmother", "moog grandmother")
@@ -53,13 +53,11 @@ def test_more_of_the_name_means_more_confidence(index):
     assert len(set(steps)) == len(steps)
 
 
-@in_both
 def test_match_text_is_the_words_recognised_in_the_catalogues_spelling(index):
     assert index.predict("rolnd td17kvx")[0].match_text == "Roland TD-17KVX"
     assert index.predict("stage nord")[0].match_text == "Nord Stage"
 
 
-@in_both
 def test_the_limit_is_kept_and_best_comes_first(index):
     found = index.predict("roland", limit=2)
 
@@ -73,7 +71,6 @@ def test_an_empty_catalogue_finds_nothing(empty):
     assert empty.identify("moog mother-32?") is None
 
 
-@in_both
 def test_a_very_long_text_is_answered_too(index):
     assert index.predict("moog grandmother " * 500)[0].product.name == "Moog Grandmother"
 
@@ -92,7 +89,6 @@ QUESTIONS = {
 }
 
 
-@in_both
 @pytest.mark.parametrize(("question", "meant"), QUESTIONS.values(), ids=QUESTIONS)
 def test_a_question_names_its_product_or_none(index, question, meant):
     found = index.identify(question)

@@ -11,37 +11,34 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rapidfuzz import fuzz, process
 from tests.bench import catalogue
-from tests.unit.app.shop import FILLERS, MANY, MEANT, TYPED
+from tests.unit.app.shop import FILLERS, MANY, MEANT, TYPED, many_compared, many_index
 
 from hscjit_app.catalog import large, pack, packing, postings, records, spelling, store, words
 from hscjit_app.catalog.large import LargeIndex
-from hscjit_app.catalog.matching import FuzzyIndex
 from hscjit_app.catalog.products import Product
 from hscjit_app.catalog.records import Records
 from hscjit_app.catalog.store import CatalogStore
 from hscjit_app.errors import CatalogError
 
-EXACT = FuzzyIndex(MANY)
-INDEX = LargeIndex.of(MANY)
 ITS_LIKE = {"a model number among its like": ("casio ck107 snare", "Casio CK-107 Snare Drum")}
 ALL_TYPED = {name: typed for name, (typed, _) in (TYPED | ITS_LIKE).items()}
 
 
 @pytest.mark.parametrize(("typed", "meant"), ITS_LIKE.values(), ids=ITS_LIKE)
 def test_a_model_is_found_among_its_like(typed, meant):
-    assert INDEX.predict(typed)[0].product.name == meant
+    assert many_index().predict(typed)[0].product.name == meant
 
 
 @pytest.mark.parametrize("typed", ALL_TYPED.values(), ids=ALL_TYPED)
 def test_confidence_means_what_it_means_in_a_small_catalogue(typed):
-    found = INDEX.predict(typed)[0]
-    exact = {m.product.id: m for m in EXACT.predict(typed, limit=50)}[found.product.id]
+    found = many_index().predict(typed)[0]
+    exact = {m.product.id: m for m in many_compared().predict(typed, limit=50)}[found.product.id]
 
     assert found.confidence == pytest.approx(exact.confidence, abs=0.12)
 
 
 def test_of_models_named_alike_a_question_means_the_one_it_holds_most_of():
-    named = INDEX.identify("does the kogr dp122 mixer have two inputs?")
+    named = many_index().identify("does the kogr dp122 mixer have two inputs?")
 
     assert named is not None
     assert named.product.name == "Korg DP-122 Mixer"
@@ -50,7 +47,7 @@ def test_of_models_named_alike_a_question_means_the_one_it_holds_most_of():
 @given(st.text(max_size=60))
 @settings(max_examples=60, deadline=None)
 def test_any_text_is_answered(text):
-    assert len(INDEX.predict(text)) <= 5
+    assert len(many_index().predict(text)) <= 5
 
 
 @given(st.lists(st.text(alphabet="aB1é -/.'\u2019&+_\n\tא٣ガ\u0301", max_size=12), max_size=6))
@@ -90,15 +87,15 @@ def test_what_exhaustive_wratio_finds_is_found():
 
 
 def test_the_few_shown_are_those_that_hold_most_of_what_was_typed():
-    found = INDEX.predict("pearl ax101 piano mxier")
+    found = many_index().predict("pearl ax101 piano mxier")
 
     assert [m.product.name for m in found][:1] == ["Pearl AX-101 Digital Piano"]
     assert {m.product.name for m in found} >= {"Pearl AX-101 Mixer"}
 
 
 def test_nothing_is_alike_no_words():
-    assert INDEX.alike("?!", 10) == []
-    assert INDEX.alike("xqzzyxq", 10) == []
+    assert many_index().alike("?!", 10) == []
+    assert many_index().alike("xqzzyxq", 10) == []
 
 
 def test_records_are_the_products_they_were_made_of():

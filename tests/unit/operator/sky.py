@@ -161,14 +161,14 @@ class Sky:
     def _tick(self) -> None:
         serving = sum(p.ready and p.component == names.API for p in self.pods)
         samples = tuple(self._sample(p, serving) for p in self.pods)
-        observed = Observation(
-            samples=samples,
-            pods=tuple(self.pods),
-            elsewhere_answered=self.elsewhere,
-            dependencies_ready=self.dependencies_ready,
-            results=tuple(self.results),
-        )
-        observed = replace(observed, **self.observation)
+        seen = {
+            "samples": samples,
+            "pods": tuple(self.pods),
+            "elsewhere_answered": self.elsewhere,
+            "dependencies_ready": self.dependencies_ready,
+            "results": tuple(self.results),
+        }
+        observed = Observation(**{**seen, **self.observation})
         self.results = []
         self.last = step(self.policy, observed, self.history, self.now)
         self.history = self.last.history

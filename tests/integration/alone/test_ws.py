@@ -1,8 +1,8 @@
 """A customer on a socket: keystrokes, questions, losses, and what is refused."""
 
 import pytest
-from tests.unit.app import asgi
-from tests.unit.app.asgi import ASK, HELLO
+from tests.integration.alone import asgi
+from tests.integration.alone.asgi import ASK, HELLO
 
 from hscjit_app import metrics
 from hscjit_app.ws import limits

@@ -1,11 +1,11 @@
-"""One app for the tests that talk to it, and a product to build others from."""
+"""The app with no server at all, as `make dev` runs it: one for the tests that talk to it."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from tests.unit.app import asgi
+from tests.integration.alone import asgi
 
 from hscjit_app.settings import Settings
 

@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from tests.unit.app import asgi
-from tests.unit.app.asgi import ASK, HELLO
+from tests.integration.alone import asgi
+from tests.integration.alone.asgi import ASK, HELLO
 
 from hscjit_app import metrics
 from hscjit_app.ws import following, limits

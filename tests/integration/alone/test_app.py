@@ -1,8 +1,8 @@
 """What users and machines ask over HTTP, and what they are answered."""
 
 import pytest
-from tests.unit.app.asgi import ASK
-from tests.unit.app.conftest import ADMIN_TOKEN
+from tests.integration.alone.asgi import ASK
+from tests.integration.alone.conftest import ADMIN_TOKEN
 
 from hscjit_app import metrics
 
