@@ -429,11 +429,12 @@ async def test_forgotten_is_forgotten():
     assert cabin.report is None
 
 
-async def test_the_loop_ticks_until_it_is_cancelled():
+async def test_the_loop_ticks_until_it_is_cancelled(monkeypatch):
+    monkeypatch.setattr("hscjit_operator.autopilot.TICK_S", 0.05)
     cabin = Cabin()
     running = asyncio.create_task(cabin.pilot.run())
-    while cabin.probe.asked < 2:
-        await asyncio.sleep(0.05)
+    while cabin.probe.asked < 3:
+        await asyncio.sleep(0.01)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
