@@ -1,4 +1,8 @@
-"""What may a route or a socket ask for? One object per process, made by `main`'s lifespan."""
+"""What may a route or a socket ask for? One object per process, made by `main`'s lifespan.
+
+What a route depends on is a coroutine even where it waits for nothing: FastAPI hands a plain
+function to a thread, once for every request.
+"""
 
 import hmac
 from dataclasses import dataclass, field
@@ -44,10 +48,14 @@ def services(connection: HTTPConnection) -> Services:
     return found
 
 
-ServicesDep = Annotated[Services, Depends(services)]
+async def _services(connection: HTTPConnection) -> Services:
+    return services(connection)
 
 
-def owner(connection: HTTPConnection) -> Session:
+ServicesDep = Annotated[Services, Depends(_services)]
+
+
+async def owner(connection: HTTPConnection) -> Session:
     """Return whose session the bearer secret opens; raises `NotAllowed`."""
     session = services(connection).signer.check(_bearer(connection))
     if session is None:
@@ -58,7 +66,7 @@ def owner(connection: HTTPConnection) -> Session:
 OwnerDep = Annotated[Session, Depends(owner)]
 
 
-def admin(connection: HTTPConnection) -> None:
+async def admin(connection: HTTPConnection) -> None:
     """Let the administrator pass; raises `NotAllowed`. The time taken tells nothing."""
     expected = services(connection).settings.admin_token
     offered = _bearer(connection)

@@ -19,6 +19,20 @@ async def test_a_fresh_process_is_healthy_and_ready(app):
     assert ready.json["catalog"]["products"] >= 60
 
 
+async def test_who_asks_is_found_out_without_a_thread(app, monkeypatch):
+    """FastAPI hands a plain function that a route depends on to one, with every request."""
+
+    async def handed(*_, **__):
+        pytest.fail("Handed to a thread")
+
+    monkeypatch.setattr("anyio.to_thread.run_sync", handed)
+
+    assert (await app.request("GET", "/ready")).status == 200
+    assert (await app.request("GET", "/api/conversation")).status == 401
+    warmed = await app.request("POST", "/admin/cache-warm?limit=1", bearer=ADMIN_TOKEN)
+    assert warmed.status == 200
+
+
 async def test_metrics_have_the_promised_names(app):
     text = (await app.request("GET", "/metrics")).body.decode()
 
