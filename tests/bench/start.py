@@ -1,17 +1,18 @@
 """From exec to a ready API process, beside FastAPI and uvicorn that only bind a port.
 
-Our process finds its SQLite file migrated, as a pod finds its database migrated by the Job.
+Our process finds its SQLite file migrated, as a pod finds its database migrated by the Job. Both
+find the libraries of the app's image, and no other.
 """
 
 import os
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
 from pathlib import Path
 from statistics import median
 
+from tests.bench.installed import as_in_the_image
 from tests.bench.pairs import Pair, report
 from tests.cluster.ports import free_ports
 
@@ -30,7 +31,7 @@ uvicorn.run(
 """
 
 
-def start(command: list[str], port: int, folder: Path) -> tuple[float, float]:
+def start(python: Path, command: list[str], port: int, folder: Path) -> tuple[float, float]:
     """Return the seconds until /ready says 200: of the clock, and of all threads' CPU."""
     begun = time.perf_counter()
     environment = {
@@ -39,7 +40,7 @@ def start(command: list[str], port: int, folder: Path) -> tuple[float, float]:
         "HSCJIT_PORT": str(port),
     }
     process = subprocess.Popen(
-        [sys.executable, *command],
+        [python, *command],
         cwd=folder,
         env=environment,
         stdout=subprocess.DEVNULL,
@@ -70,11 +71,13 @@ def ready(port: int) -> bool:
 def run() -> bool:
     """Start both in turns; the first pair only warms bytecode and disk."""
     ours, bare = [], []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        python = as_in_the_image(folder / "venv")
         for _ in range(PAIRS + 1):
             port, other = free_ports(2)
-            ours.append(start(["-m", "hscjit_app.serve"], port, Path(folder)))
-            bare.append(start(["-c", BARE, str(other)], other, Path(folder)))
+            ours.append(start(python, ["-m", "hscjit_app.serve"], port, folder))
+            bare.append(start(python, ["-c", BARE, str(other)], other, folder))
     met = [
         report(
             bench="start",
