@@ -14,8 +14,9 @@ from kubernetes.aio.client.configuration import Configuration
 from hscjit_operator import endpoints, handlers
 from hscjit_operator.autopilot import Pilot
 from hscjit_operator.cluster.actuator import ClusterActuator
-from hscjit_operator.cluster.client import Api, ApiError
+from hscjit_operator.cluster.client import Api
 from hscjit_operator.cluster.discovery import Discovery
+from hscjit_operator.cluster.errors import ApiError
 from hscjit_operator.cluster.events import Events
 from hscjit_operator.cluster.front_door import FrontDoor
 from hscjit_operator.cluster.gate import Gate

@@ -6,17 +6,17 @@ the next tick up: evictions, Events and the ledger are tasks of their own with a
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
 import structlog
 
-from hscjit_operator import ledger, metrics, names
+from hscjit_operator import ledger, metrics, names, telling
+from hscjit_operator.clock import SteadyClock
 from hscjit_operator.cluster.probe import Probe
 from hscjit_operator.decisions import bounds, tick
-from hscjit_operator.decisions.outcome import HELPED_NOTHING, Judgement
 from hscjit_operator.decisions.tick import Step
 from hscjit_operator.flight import CALL_DEADLINE_S, Flight
 from hscjit_operator.model.autopilot import (
@@ -29,7 +29,7 @@ from hscjit_operator.model.autopilot import (
     Subject,
 )
 from hscjit_operator.model.policy import policy_of
-from hscjit_operator.model.samples import ActResult, PodSample
+from hscjit_operator.model.samples import ActResult
 from hscjit_operator.model.spec import HSCJit
 from hscjit_operator.names import Key
 
@@ -41,26 +41,6 @@ BREATH: Final = 16
 LOG_LINES: Final = 50
 LOG_DEADLINE_S: Final = 1.0
 """Evidence is worth this much of a bad pod's time."""
-CLOCK_SLACK_S: Final = 5.0
-
-
-class SteadyClock:
-    """The time of day on a monotonic base, set anew only when the machine's clock was set."""
-
-    def __init__(
-        self,
-        wall: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._wall, self._monotonic = wall, monotonic
-        self._base = wall() - monotonic()
-
-    def __call__(self) -> float:
-        """Return seconds since the epoch."""
-        base = self._wall() - self._monotonic()
-        if abs(base - self._base) > CLOCK_SLACK_S:
-            self._base = base
-        return self._base + self._monotonic()
 
 
 class Pilot:
@@ -172,7 +152,7 @@ class Pilot:
             for key, flight in self._flights.items()
         }
         answered = {key for key, own in samples.items() if any(not s.silent for s in own)}
-        _count(heard.samples.values())
+        telling.count_scrapes(heard.samples.values())
         for n, (key, flight) in enumerate(list(self._flights.items())):
             if n % BREATH == 0:
                 await asyncio.sleep(0)
@@ -218,11 +198,11 @@ class Pilot:
         last = flight.report.last_decision
         for decision in came_to.decisions:
             flight.ledger, news = ledger.record(flight.ledger, decision, now)
-            _count_decision(key, decision)
+            telling.count(key, decision)
             if news:
                 last = ledger.summary(decision, now)
                 flight.unwritten = True
-                self._announce(key, flight, decision)
+                telling.announce(self._actuator, key, flight, decision)
             else:
                 flight.uncounted = True
             if decision.mode == "Act" and decision.refused_because is None:
@@ -232,7 +212,7 @@ class Pilot:
                 flight.ledger, judgement.decision, outcome=judgement.outcome
             )
             flight.unwritten = True
-            self._tell_outcome(key, flight, judgement)
+            telling.outcome(self._actuator, key, flight, judgement)
         report = Report(
             targets=came_to.targets,
             by_load=came_to.by_load,
@@ -243,37 +223,6 @@ class Pilot:
             flight.report = report
             self._on_change(key)
         flight.keep_ledger(self._actuator, now)
-
-    def _announce(self, key: Key, flight: Flight, decision: Decision) -> None:
-        refused, observed = decision.refused_because is not None, decision.mode == "Observe"
-        log.info(
-            "Refusing" if refused else "Observing" if observed else "Acting",
-            namespace=key.namespace,
-            hscjit=key.name,
-            action=decision.action,
-            target=decision.target,
-            reason=decision.reason,
-            refused_because=decision.refused_because,
-            inputs=dict(decision.inputs),
-        )
-        warning = refused or decision.action is Action.EVICT
-        reason = f"{decision.action}Refused" if refused else str(decision.action)
-        message = f"Would act (mode Observe): {decision.message}" if observed else decision.message
-        kind = "Warning" if warning else "Normal"
-        event = partial(self._actuator.event, key, kind, reason, message)
-        flight.start(event, "post an Event")
-
-    def _tell_outcome(self, key: Key, flight: Flight, judgement: Judgement) -> None:
-        decision = judgement.decision
-        metrics.AUTOPILOT_OUTCOMES.labels(
-            key.namespace, key.name, decision.action, judgement.outcome
-        ).inc()
-        if judgement.outcome != HELPED_NOTHING:
-            return
-        message = f"{decision.action} {decision.target} ({decision.reason}) helped nothing; "
-        message += f"expected was: {decision.expected}"
-        event = partial(self._actuator.event, key, "Warning", HELPED_NOTHING, message)
-        flight.start(event, "post an Event")
 
     def _act(self, key: Key, flight: Flight, decision: Decision) -> None:
         """Start what a decision asks for; the targets' children follow by a pass."""
@@ -319,24 +268,3 @@ class Pilot:
         finally:
             flight.results.append(ActResult(pod, outcome))
             flight.ledger = ledger.amend(flight.ledger, decision, outcome=str(outcome))
-
-
-def _count(samples: Iterable[PodSample]) -> None:
-    for sample in samples:
-        result = _heard(sample)
-        metrics.AUTOPILOT_SCRAPES.labels(sample.pod.component, result).inc()
-
-
-def _heard(sample: PodSample) -> str:
-    if sample.metrics is not None:
-        return "metrics"
-    return "health" if sample.alive else "silent"
-
-
-def _count_decision(key: Key, decision: Decision) -> None:
-    refused, observed = decision.refused_because, decision.mode == "Observe"
-    verdict = "refused" if refused else "observed" if observed else "acted"
-    reason = refused or decision.reason
-    metrics.AUTOPILOT_DECISIONS.labels(
-        key.namespace, key.name, decision.action, reason, verdict
-    ).inc()

@@ -15,7 +15,7 @@ from hscjit_operator import names, sight
 from hscjit_operator.cluster import kinds
 from hscjit_operator.cluster.actuator import record
 from hscjit_operator.cluster.apply import Applier, Leaving, NameConflict
-from hscjit_operator.cluster.client import ApiError
+from hscjit_operator.cluster.errors import ApiError
 from hscjit_operator.conditions import Condition
 from hscjit_operator.model import owned
 from hscjit_operator.model.backups import INDEX, NAME

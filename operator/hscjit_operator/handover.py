@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from hscjit_operator import names, report, sight
 from hscjit_operator.cluster.apply import Applier
-from hscjit_operator.cluster.client import ApiError
+from hscjit_operator.cluster.errors import ApiError
 from hscjit_operator.decisions import replicas
 from hscjit_operator.decisions.readiness import Problem
 from hscjit_operator.model.autopilot import Targets

@@ -8,7 +8,7 @@ import structlog
 
 from hscjit_operator import names, sight
 from hscjit_operator.cluster.apply import Applier, Leaving, NameConflict
-from hscjit_operator.cluster.client import ApiError
+from hscjit_operator.cluster.errors import ApiError
 from hscjit_operator.decisions.drift import Why
 from hscjit_operator.manifests import services
 from hscjit_operator.model.observed import ServiceFacts

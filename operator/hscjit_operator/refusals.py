@@ -3,7 +3,7 @@
 from typing import Final
 
 from hscjit_operator.cluster import kinds
-from hscjit_operator.cluster.client import FORBIDDEN, INVALID, ApiError
+from hscjit_operator.cluster.errors import FORBIDDEN, INVALID, ApiError
 from hscjit_operator.cluster.rights import lacks
 from hscjit_operator.decisions import immutable
 from hscjit_operator.decisions.drift import Change, Name

@@ -8,7 +8,8 @@ import structlog
 
 from hscjit_operator import kept, manifests, names, report, sight
 from hscjit_operator.cluster import kinds
-from hscjit_operator.cluster.client import Api, ApiError
+from hscjit_operator.cluster.client import Api
+from hscjit_operator.cluster.errors import ApiError
 from hscjit_operator.cluster.events import Events
 from hscjit_operator.cluster.references import Known, References, secret_facts, values
 from hscjit_operator.decisions import restore, rollout, rotation

@@ -7,7 +7,8 @@ import structlog
 
 from hscjit_operator import conditions, names
 from hscjit_operator.cluster import kinds
-from hscjit_operator.cluster.client import CONFLICT, GONE, Api, ApiError
+from hscjit_operator.cluster.client import Api
+from hscjit_operator.cluster.errors import CONFLICT, GONE, ApiError
 from hscjit_operator.cluster.events import Events
 from hscjit_operator.cluster.observe import Apps
 from hscjit_operator.cluster.rights import lacks

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from hscjit_operator import asked, names, report, sight
 from hscjit_operator.cluster import kinds
-from hscjit_operator.cluster.client import ApiError
+from hscjit_operator.cluster.errors import ApiError
 from hscjit_operator.cluster.front_door import FrontDoor
 from hscjit_operator.cluster.references import Known, References, Wanted
 from hscjit_operator.decisions.readiness import Gravity, Problem

@@ -15,7 +15,7 @@ import structlog
 from hscjit_operator import manifests, metrics, names
 from hscjit_operator.cluster import kinds
 from hscjit_operator.cluster.apply import Applier, Leaving, LeftBehind, NameConflict
-from hscjit_operator.cluster.client import GONE, INVALID, ApiError
+from hscjit_operator.cluster.errors import GONE, INVALID, ApiError
 from hscjit_operator.cluster.events import Events
 from hscjit_operator.decisions import drift, immutable
 from hscjit_operator.decisions.drift import Change, Name, Why

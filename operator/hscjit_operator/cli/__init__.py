@@ -14,7 +14,7 @@ from hscjit_operator.cli import backup, backups, restore
 from hscjit_operator.cli.connection import connect
 from hscjit_operator.cli.failures import Failure
 from hscjit_operator.cli.output import Output
-from hscjit_operator.cluster.client import UNREACHED, ApiError
+from hscjit_operator.cluster.errors import UNREACHED, ApiError
 
 _VERBS = (backup, backups, restore)
 

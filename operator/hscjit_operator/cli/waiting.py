@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from hscjit_operator.cli.failures import TimedOut
-from hscjit_operator.cluster.client import UNREACHED, ApiError
+from hscjit_operator.cluster.errors import UNREACHED, ApiError
 
 T = TypeVar("T")
 

@@ -9,7 +9,8 @@ import structlog
 from hscjit_operator import names
 from hscjit_operator.cluster import kinds
 from hscjit_operator.cluster.apply import Applier, Leaving, NameConflict
-from hscjit_operator.cluster.client import CONFLICT, GONE, TOO_MANY, Api, ApiError
+from hscjit_operator.cluster.client import Api
+from hscjit_operator.cluster.errors import CONFLICT, GONE, TOO_MANY, ApiError
 from hscjit_operator.cluster.events import Events
 from hscjit_operator.cluster.observe import Apps, Children
 from hscjit_operator.model.autopilot import Eviction, PodRef

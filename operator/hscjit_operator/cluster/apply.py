@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from hscjit_operator import names
 from hscjit_operator.cluster import kinds
-from hscjit_operator.cluster.client import CONFLICT, INVALID, Api, ApiError, Body
+from hscjit_operator.cluster.client import Api, Body
+from hscjit_operator.cluster.errors import CONFLICT, INVALID, ApiError
 from hscjit_operator.cluster.observe import Children
 from hscjit_operator.model import facts
 from hscjit_operator.model.observed import Child

@@ -6,9 +6,8 @@ The typed classes of that client are never loaded: they cost 32 MB and most of a
 import asyncio
 import json
 import random
-import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -18,6 +17,16 @@ from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 
 from hscjit_operator import metrics, names
+from hscjit_operator.cluster.errors import (
+    CONFLICT,
+    FORBIDDEN,
+    GONE,
+    TOO_MANY,
+    UNREACHED,
+    ApiError,
+    Request,
+    refusal,
+)
 from hscjit_operator.cluster.gate import Gate, Shut
 from hscjit_operator.cluster.kinds import DISCOVERY, POD, Kind
 from hscjit_operator.cluster.turns import Turns
@@ -26,72 +35,11 @@ Body = dict[str, Any]
 
 APPLY: Final = "application/apply-patch+yaml"
 MERGE: Final = "application/merge-patch+json"
-JSON: Final = "application/json"
 
-GONE: Final = 404
-CONFLICT: Final = 409
-INVALID: Final = (400, 422)
-FORBIDDEN: Final = 403
-TOO_MANY: Final = 429
-UNREACHED: Final = 0
-"""Stands for a status code where no answer came."""
-
-_BODY_CUT: Final = 256
-_LACKING: Final = re.compile(r'cannot (\S+) resource "([^"]*)" in API group "([^"]*)"')
-"""What every authorizer's refusal says, in the API server's own words."""
 _READS_IN_FLIGHT: Final = 8
 _RETRIES: Final = 3
 _PAGE: Final = 100
 _LONGEST_RETRY_AFTER_S: Final = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """One call as it goes over the wire."""
-
-    method: str
-    kind: Kind
-    path: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    body: Mapping[str, Any] | None = None
-    content: str = JSON
-
-
-class ApiError(Exception):
-    """The API server refused a call or did not answer it; says which call and why."""
-
-    def __init__(
-        self,
-        request: _Request,
-        code: int,
-        reason: str,
-        message: str,
-        causes: tuple[tuple[str, str], ...] = (),
-    ) -> None:
-        """Keep what a condition, a log line and a decision need."""
-        self.request = request
-        self.verb = request.method
-        self.path = request.path
-        self.kind = request.kind.kind
-        self.code = code
-        self.reason = reason
-        """CamelCase as the API server gives it: NotFound, Invalid, Forbidden…; Unreachable where no
-        answer came, NotLeading where nothing was sent."""
-        self.right = _right(message) if code == FORBIDDEN else ""
-        """What a role would have to grant, such as `create pods/eviction`; empty where no role is
-        to blame, as with a quota."""
-        self.message = message[:_BODY_CUT]
-        self.causes = causes
-        """For Invalid: path of each field at fault, and what is wrong with it."""
-        super().__init__(f"{self.verb} {self.path}: {code} {reason}: {self.message}")
-
-
-def _right(message: str) -> str:
-    found = _LACKING.search(message)
-    if found is None:
-        return ""
-    verb, resource, group = found.groups()
-    return f"{verb} {resource} ({group})" if group else f"{verb} {resource}"
 
 
 class Api:
@@ -133,7 +81,7 @@ class Api:
     async def get(self, kind: Kind, namespace: str, name: str) -> Body | None:
         """Return the object, or None when there is none."""
         try:
-            return await self._call(_Request("GET", kind, kind.path(namespace, name)))
+            return await self._call(Request("GET", kind, kind.path(namespace, name)))
         except ApiError as error:
             if error.code == GONE:
                 return None
@@ -155,7 +103,7 @@ class Api:
         if dry_run:
             query["dryRun"] = "All"
         path = kind.path(metadata["namespace"], metadata["name"], subresource)
-        return await self._write(_Request("PATCH", kind, path, query, manifest, APPLY), reason)
+        return await self._write(Request("PATCH", kind, path, query, manifest, APPLY), reason)
 
     async def merge(
         self,
@@ -169,14 +117,14 @@ class Api:
     ) -> Body:
         """Merge a few fields into an object that is not ours to apply as a whole."""
         query = {"fieldManager": manager}
-        request = _Request("PATCH", kind, kind.path(namespace, name), query, patch, MERGE)
+        request = Request("PATCH", kind, kind.path(namespace, name), query, patch, MERGE)
         return await self._write(request, reason)
 
     async def scale(self, kind: Kind, namespace: str, name: str, replicas: int) -> Body:
         """Set the number through the scale subresource, as the HPA does."""
         patch = {"spec": {"replicas": replicas}}
         path = kind.path(namespace, name, "scale")
-        return await self._write(_Request("PATCH", kind, path, {}, patch, MERGE), "scale")
+        return await self._write(Request("PATCH", kind, path, {}, patch, MERGE), "scale")
 
     async def create(
         self,
@@ -188,7 +136,7 @@ class Api:
         retries: int = _RETRIES,
     ) -> Body:
         """Create an object that is never applied later: an Event, a Lease."""
-        request = _Request("POST", kind, kind.path(namespace), {}, body)
+        request = Request("POST", kind, kind.path(namespace), {}, body)
         return await self._write(request, reason, retries)
 
     async def replace(
@@ -202,7 +150,7 @@ class Api:
     ) -> Body:
         """Put a whole object in place of the version it names; ApiError 409 if that is not it."""
         path = kind.path(namespace, body["metadata"]["name"])
-        return await self._write(_Request("PUT", kind, path, {}, body), reason, retries)
+        return await self._write(Request("PUT", kind, path, {}, body), reason, retries)
 
     async def delete(
         self, kind: Kind, namespace: str, name: str, *, uid: str, reason: str, orphan: bool = False
@@ -217,7 +165,7 @@ class Api:
             "preconditions": {"uid": uid},
             "propagationPolicy": "Orphan" if orphan else "Background",
         }
-        request = _Request("DELETE", kind, kind.path(namespace, name), {}, options)
+        request = Request("DELETE", kind, kind.path(namespace, name), {}, options)
         try:
             await self._write(request, reason)
         except ApiError as error:
@@ -232,13 +180,13 @@ class Api:
             "metadata": {"name": pod, "namespace": namespace},
             "deleteOptions": {"preconditions": {"uid": uid}},
         }
-        request = _Request("POST", POD, POD.path(namespace, pod, "eviction"), {}, body)
+        request = Request("POST", POD, POD.path(namespace, pod, "eviction"), {}, body)
         await self._write(request, "evict", retries=0)
 
     async def logs(self, namespace: str, pod: str, *, lines: int, container: str = "") -> str:
         """Return the last lines of a container's log."""
         query = {"tailLines": str(lines)} | ({"container": container} if container else {})
-        raw = await self._send(_Request("GET", POD, POD.path(namespace, pod, "log"), query))
+        raw = await self._send(Request("GET", POD, POD.path(namespace, pod, "log"), query))
         return raw.decode(errors="replace")
 
     async def serves(self, kind: Kind) -> bool:
@@ -248,7 +196,7 @@ class Api:
     async def resources(self, group: str, version: str) -> frozenset[str]:
         """Return the plurals of what is served of a group's version, none where it is unknown."""
         try:
-            found = await self._call(_Request("GET", DISCOVERY, f"/apis/{group}/{version}"))
+            found = await self._call(Request("GET", DISCOVERY, f"/apis/{group}/{version}"))
         except ApiError as error:
             if error.code == GONE:
                 return frozenset()
@@ -260,7 +208,7 @@ class Api:
         query = {"labelSelector": selector, "limit": str(_PAGE)}
         path = kind.collection(namespace)
         while True:
-            found = await self._call(_Request("GET", kind, path, query))
+            found = await self._call(Request("GET", kind, path, query))
             for body in found["items"]:
                 yield {"apiVersion": kind.api_version, "kind": kind.kind, **body}
             more = found["metadata"].get("continue")
@@ -281,14 +229,14 @@ class Api:
             return error.code not in (FORBIDDEN, UNREACHED)
         return True
 
-    async def _write(self, request: _Request, reason: str, retries: int = _RETRIES) -> Body:
+    async def _write(self, request: Request, reason: str, retries: int = _RETRIES) -> Body:
         async with self._writes:
             if "dryRun" not in request.query and (self._gate is None or self._gate.is_open):
                 verb = "APPLY" if request.content == APPLY else request.method
                 metrics.WRITES.labels(request.kind.kind, verb, reason).inc()
             return await self._call(request, retries)
 
-    async def _call(self, request: _Request, retries: int = _RETRIES) -> Body:
+    async def _call(self, request: Request, retries: int = _RETRIES) -> Body:
         """Call, waiting as long as a 429 asks for, a few times."""
         for left in range(retries, -1, -1):
             try:
@@ -303,7 +251,7 @@ class Api:
                 return answer
         raise AssertionError("unreachable: the last round returns or raises")
 
-    async def _pass(self, request: _Request) -> bytes:
+    async def _pass(self, request: Request) -> bytes:
         """Send what only reads; send a write if the gate lets it through, at this very moment."""
         if request.method == "GET" or self._gate is None:
             return await self._send(request)
@@ -313,7 +261,7 @@ class Api:
         except Shut as shut:
             raise ApiError(request, UNREACHED, "NotLeading", str(shut)) from None
 
-    async def _send(self, request: _Request) -> bytes:
+    async def _send(self, request: Request) -> bytes:
         headers = {"Content-Type": request.content, "Accept": "application/json"}
         # The body goes past the library's own serialisation, which looks for typed models in it.
         _, url, headers, _, _ = await self._client.param_serialize(
@@ -335,11 +283,11 @@ class Api:
         metrics.REQUESTS.labels(*label, code).inc()
         if code < 300:  # noqa: PLR2004
             return raw
-        refusal = _refusal(request, code, raw)
+        refused = refusal(request, code, raw)
         wait = response.headers.get("Retry-After")
         if code == TOO_MANY and wait is not None:
-            raise _Throttled(refusal, wait)
-        raise refusal
+            raise _Throttled(refused, wait)
+        raise refused
 
 
 class _Throttled(Exception):
@@ -350,22 +298,6 @@ class _Throttled(Exception):
         self.error = error
         seconds = float(wait) if wait.replace(".", "", 1).isdecimal() else 1.0
         self.wait_s = min(seconds, _LONGEST_RETRY_AFTER_S)
-
-
-def _refusal(request: _Request, code: int, raw: bytes) -> ApiError:
-    """Read the Status object of an error answer; a proxy in between may send something else."""
-    try:
-        status = json.loads(raw)
-        told = (status.get("details") or {}).get("causes") or []
-        causes = tuple(
-            (str(cause["field"]), str(cause.get("message"))[:_BODY_CUT])
-            for cause in told
-            if cause.get("field")
-        )
-        reason, message = status.get("reason") or "Unknown", status.get("message") or ""
-    except (ValueError, AttributeError, TypeError):
-        causes, reason, message = (), "Unknown", raw.decode(errors="replace")
-    return ApiError(request, code, reason, message, causes)
 
 
 async def configuration(kubeconfig: str | None, context: str | None = None) -> Configuration:

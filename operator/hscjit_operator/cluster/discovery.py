@@ -14,7 +14,8 @@ import structlog
 
 from hscjit_operator import names
 from hscjit_operator.cluster import kinds
-from hscjit_operator.cluster.client import FORBIDDEN, Api, ApiError
+from hscjit_operator.cluster.client import Api
+from hscjit_operator.cluster.errors import FORBIDDEN, ApiError
 from hscjit_operator.cluster.kinds import Kind
 from hscjit_operator.cluster.observe import Children
 

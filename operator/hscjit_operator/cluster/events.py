@@ -10,7 +10,8 @@ import structlog
 
 from hscjit_operator import metrics, names
 from hscjit_operator.cluster import kinds
-from hscjit_operator.cluster.client import Api, ApiError
+from hscjit_operator.cluster.client import Api
+from hscjit_operator.cluster.errors import ApiError
 
 log = structlog.stdlib.get_logger(__name__)
 

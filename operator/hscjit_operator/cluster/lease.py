@@ -17,7 +17,8 @@ from typing import Any, Final
 import structlog
 
 from hscjit_operator import metrics
-from hscjit_operator.cluster.client import CONFLICT, FORBIDDEN, GONE, UNREACHED, Api, ApiError, Body
+from hscjit_operator.cluster.client import Api, Body
+from hscjit_operator.cluster.errors import CONFLICT, FORBIDDEN, GONE, UNREACHED, ApiError
 from hscjit_operator.cluster.gate import Gate
 from hscjit_operator.cluster.kinds import LEASE
 

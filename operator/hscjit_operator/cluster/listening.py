@@ -23,7 +23,8 @@ from hscjit_operator.cluster.answers import (
     Stream,
     listed,
 )
-from hscjit_operator.cluster.client import FORBIDDEN, TOO_MANY, Api
+from hscjit_operator.cluster.client import Api
+from hscjit_operator.cluster.errors import FORBIDDEN, TOO_MANY
 from hscjit_operator.cluster.pace import Pace
 
 log = structlog.stdlib.get_logger(__name__)

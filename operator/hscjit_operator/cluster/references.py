@@ -17,7 +17,8 @@ import structlog
 
 from hscjit_operator import names
 from hscjit_operator.cluster import kinds
-from hscjit_operator.cluster.client import Api, ApiError, Body
+from hscjit_operator.cluster.client import Api, Body
+from hscjit_operator.cluster.errors import ApiError
 from hscjit_operator.model import logins
 from hscjit_operator.model.addresses import Surroundings, pull_secret, survey
 from hscjit_operator.model.observed import SecretFacts

@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from hscjit_operator.cluster.client import Api, ApiError
+from hscjit_operator.cluster.client import Api
+from hscjit_operator.cluster.errors import ApiError
 
 log = structlog.stdlib.get_logger(__name__)
 

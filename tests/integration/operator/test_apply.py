@@ -16,7 +16,8 @@ from hscjit_operator import manifests, names
 from hscjit_operator.cluster import client, kinds
 from hscjit_operator.cluster.answers import BEGINS
 from hscjit_operator.cluster.apply import Applier, NameConflict
-from hscjit_operator.cluster.client import Api, ApiError
+from hscjit_operator.cluster.client import Api
+from hscjit_operator.cluster.errors import ApiError
 from hscjit_operator.cluster.observe import Children
 
 EDGE = {"className": "nginx", "host": "support.example.com"}

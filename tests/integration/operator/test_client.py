@@ -9,8 +9,9 @@ from aiohttp import web
 from tests.cluster.ports import free_ports
 from tests.webserver import serving
 
-from hscjit_operator.cluster import client, kinds
-from hscjit_operator.cluster.client import Api, ApiError
+from hscjit_operator.cluster import client, errors, kinds
+from hscjit_operator.cluster.client import Api
+from hscjit_operator.cluster.errors import ApiError
 
 Handler = Callable[[web.Request], web.Response]
 
@@ -83,7 +84,7 @@ async def test_an_eviction_that_a_budget_refuses_is_not_tried_again(served):
     handlers.append(throttled)
     with pytest.raises(ApiError) as refused:
         await api.evict("shop", "p", uid="u")
-    assert (refused.value.code, len(requests)) == (client.TOO_MANY, 1)
+    assert (refused.value.code, len(requests)) == (errors.TOO_MANY, 1)
     assert json.loads(await requests[0].text())["deleteOptions"]["preconditions"] == {"uid": "u"}
 
 
@@ -120,6 +121,6 @@ async def test_nobody_there_is_an_error_like_any_other():
     try:
         with pytest.raises(ApiError, match="Unreachable") as refused:
             await api.get(kinds.SERVICE, "shop", "x")
-        assert refused.value.code == client.UNREACHED
+        assert refused.value.code == errors.UNREACHED
     finally:
         await api.close()

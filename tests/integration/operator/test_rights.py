@@ -35,7 +35,7 @@ from tests.integration.operator.world import (
 from hscjit_operator import assembly, names
 from hscjit_operator.cluster import kinds, listening, pace, watches
 from hscjit_operator.cluster.actuator import ClusterActuator
-from hscjit_operator.cluster.client import ApiError
+from hscjit_operator.cluster.errors import ApiError
 from hscjit_operator.model.autopilot import PodRef
 from hscjit_operator.names import Key
 

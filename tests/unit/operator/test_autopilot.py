@@ -8,7 +8,8 @@ import pytest
 from tests.unit.operator.sky import NOON, metrics, pod
 
 from hscjit_operator import names
-from hscjit_operator.autopilot import Pilot, SteadyClock
+from hscjit_operator.autopilot import Pilot
+from hscjit_operator.clock import SteadyClock
 from hscjit_operator.cluster.probe import Round
 from hscjit_operator.decisions import tick
 from hscjit_operator.model.autopilot import Eviction, Subject, Targets

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from hscjit_operator import names
-from hscjit_operator.cluster.client import FORBIDDEN, ApiError, _Request
 from hscjit_operator.cluster.discovery import Discovery
+from hscjit_operator.cluster.errors import FORBIDDEN, ApiError, Request
 from hscjit_operator.cluster.kinds import OPTIONAL, Kind
 from hscjit_operator.cluster.observe import Children
 from hscjit_operator.names import Key
@@ -56,7 +56,7 @@ class Server:
         if self.discovery is not None:
             self.served_while_listing |= self.discovery.served("shop")
         if kind.kind in self.refuses and namespace in self.refuses_in:
-            request = _Request("GET", kind, kind.collection(namespace))
+            request = Request("GET", kind, kind.collection(namespace))
             raise ApiError(request, self.refuses[kind.kind], "Reason", "no")
         for body in self.objects:
             if body["kind"] == kind.kind:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hscjit_operator.cluster.client import CONFLICT, GONE, UNREACHED, ApiError, _Request
+from hscjit_operator.cluster.errors import CONFLICT, GONE, UNREACHED, ApiError, Request
 from hscjit_operator.cluster.gate import Gate, Shut
 from hscjit_operator.cluster.kinds import LEASE
 from hscjit_operator.cluster.lease import Course, Lease, Record, Terms, identity, judge, read
@@ -74,7 +74,7 @@ class Store:
 
     @staticmethod
     def _refuse(method: str, code: int) -> ApiError:
-        return ApiError(_Request(method, LEASE, "/lease"), code, "Refused", "")
+        return ApiError(Request(method, LEASE, "/lease"), code, "Refused", "")
 
     def put(self, body: dict[str, Any]) -> dict[str, Any]:
         self.version += 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hscjit_operator.cluster.client import FORBIDDEN, ApiError, _Request
+from hscjit_operator.cluster.errors import FORBIDDEN, ApiError, Request
 from hscjit_operator.cluster.kinds import AUTOSCALER, CONFIG_MAP, POD, Kind
 from hscjit_operator.cluster.rights import Lack, Rights
 
@@ -11,7 +11,7 @@ def forbidden(
     verb: str, resource: str, group: str = "", kind: Kind = POD, *, path: str = ""
 ) -> ApiError:
     words = f'User "operator" cannot {verb} resource "{resource}" in API group "{group}"'
-    request = _Request("GET", kind, path or kind.path("shop", "a"))
+    request = Request("GET", kind, path or kind.path("shop", "a"))
     return ApiError(request, FORBIDDEN, "Forbidden", words)
 
 
@@ -46,16 +46,16 @@ RIGHTS = {
     "of what is below an object": (forbidden("create", "pods/eviction"), "create pods/eviction"),
     "said behind a very long name": (
         ApiError(
-            _Request("GET", POD, "/"), FORBIDDEN, "Forbidden",
+            Request("GET", POD, "/"), FORBIDDEN, "Forbidden",
             f'{"x" * 500} cannot get resource "pods" in API group "" in the namespace "a"',
         ),
         "get pods",
     ),
     "a quota, which is none": (
-        ApiError(_Request("POST", POD, "/"), FORBIDDEN, "Forbidden", "exceeded quota: pods"), "",
+        ApiError(Request("POST", POD, "/"), FORBIDDEN, "Forbidden", "exceeded quota: pods"), "",
     ),
     "another refusal": (
-        ApiError(_Request("POST", POD, "/"), 409, "Conflict", 'cannot get resource "a"'), "",
+        ApiError(Request("POST", POD, "/"), 409, "Conflict", 'cannot get resource "a"'), "",
     ),
 }  # fmt: skip
 
@@ -100,6 +100,6 @@ def test_what_is_below_an_object_and_what_is_everywhere_are_rights_of_their_own(
 
 def test_what_no_role_is_to_blame_for_is_not_kept():
     story = Story()
-    story.rights.note(ApiError(_Request("POST", POD, "/"), FORBIDDEN, "Forbidden", "over quota"))
+    story.rights.note(ApiError(Request("POST", POD, "/"), FORBIDDEN, "Forbidden", "over quota"))
 
     assert (story.changes, story.rights.lacking("shop")) == (0, [])
