@@ -50,10 +50,10 @@ class Dependencies:
         await asyncio.gather(*(self._check(name, check) for name, check in self._checks.items()))
 
     async def run(self) -> None:
-        """Check every second until cancelled."""
+        """Check again every second until cancelled."""
         while going_on():
-            await self.check_once()
             await asyncio.sleep(PERIOD_S)
+            await self.check_once()
 
     async def _check(self, name: str, check: Check) -> None:
         was_up = self.up(name)

@@ -113,6 +113,7 @@ async def lifespan(app: FastAPI, settings: Settings, engine: Engine) -> AsyncIte
     metrics.EVENT_LOOP_LAG.set_function(lag.worst)
     await prepare(settings)
     await catalog.refresh()
+    await services.dependencies.check_once()  # a probe that comes too early comes again much later
     beside = [lag.run(), services.dependencies.run(), catalog.follow(), streams.run(), cache.run()]
     beside += [services.pods.run(), lobby.answering.run()]
     if queue is not None:

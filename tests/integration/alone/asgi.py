@@ -193,7 +193,6 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     to_app.put_nowait({"type": "lifespan.startup"})
     assert (await from_app.get())["type"] == "lifespan.startup.complete"
     forget_engine()  # a task of the app before may have been late
-    await asyncio.sleep(0.05)  # the first look at the dependencies
     try:
         yield App(app, state)
     finally:

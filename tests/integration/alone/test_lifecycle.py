@@ -12,6 +12,14 @@ from hscjit_app.ws import following, limits
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+async def test_a_process_is_ready_as_soon_as_it_can_be_asked(settings):
+    """A probe that came too early would come again after its period only."""
+    async with asgi.running(settings) as app:
+        ready = await app.request("GET", "/ready")
+
+    assert (ready.status, ready.json["degraded"]) == (200, [])
+
+
 async def test_a_draining_process_is_healthy_but_not_ready(own_app):
     own_app.state["services"].draining = True
 
