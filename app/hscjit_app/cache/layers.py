@@ -42,7 +42,7 @@ class MultiLayerCache:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._memory = Memory(l1_max_size, clock)
-        self._find = self._memory.get
+        self._fresh = self._memory.fresh
         self._shared = shared
         self._loader = Loader(shared, lambda: self._count("misses", metrics.CACHE_MISSES))
         self._bus = bus
@@ -57,13 +57,13 @@ class MultiLayerCache:
 
     async def get(self, key: str, load: Load, space: Space) -> bytes | None:
         """Return the value of a key, loaded if need be; raises what `load` raises."""
-        found = self._find(key)
-        if found:
+        try:
+            found = self._fresh[key]  # quicker than `get`; a miss is 0.5 us slower, before its load
+        except KeyError:
+            pass  # and no part of what `load` may raise
+        else:
             self._hits += 1
-            return found
-        if found is not None:
-            self._hits += 1
-            return None
+            return found or None
         return await self._look(key, load, space)
 
     async def invalidate(self, *keys: str) -> None:

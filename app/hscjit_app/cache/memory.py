@@ -19,24 +19,23 @@ class Memory:
 
     def __init__(self, max_size: int, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._fresh: LRUCache[str, bytes] = LRUCache(max_size)
+        self.fresh: LRUCache[str, bytes] = LRUCache(max_size)
+        """What is not too old, NOTHING among it: for its owner to look into, not to change."""
         self._stale: LRUCache[str, tuple[bytes, float]] = LRUCache(max_size)
         self._until: dict[str, tuple[float, float]] = {}
         """Fresh until and served until, by the clock."""
         self.max_size = max_size
         self.evictions = 0
         """How many had to go before their time because there was no room."""
-        self.get: Callable[[str], bytes | None] = self._fresh.get
-        """Return a fresh value, NOTHING, or None where neither is known. The library's own call."""
 
     def __len__(self) -> int:
-        return len(self._fresh)
+        return len(self.fresh)
 
     def put(self, key: str, value: bytes, ttl_s: float, stale_s: float = 0.0) -> None:
         """Keep a value from now on."""
-        if len(self._fresh) >= self.max_size and key not in self._fresh:
+        if len(self.fresh) >= self.max_size and key not in self.fresh:
             self.evictions += 1
-        self._fresh[key] = value
+        self.fresh[key] = value
         if self._stale:
             self._stale.pop(key, None)
         until = self._clock() + ttl_s
@@ -51,20 +50,20 @@ class Memory:
 
     def drop(self, key: str) -> None:
         """Forget one."""
-        self._fresh.pop(key, None)
+        self.fresh.pop(key, None)
         self._stale.pop(key, None)
         self._until.pop(key, None)
 
     def drop_prefix(self, prefix: str) -> int:
         """Forget all whose keys begin so; returns how many fresh ones went."""
-        found = [key for key in self._fresh if key.startswith(prefix)]
+        found = [key for key in self.fresh if key.startswith(prefix)]
         for key in [*found, *(key for key in self._stale if key.startswith(prefix))]:
             self.drop(key)
         return len(found)
 
     def clear(self) -> None:
         """Forget everything."""
-        self._fresh.clear()
+        self.fresh.clear()
         self._stale.clear()
         self._until.clear()
 
@@ -77,10 +76,10 @@ class Memory:
         """Take out what is too old: a walk over all, some 0.1 ms by the thousand."""
         now = self._clock()
         for key, (fresh_until, stale_until) in list(self._until.items()):
-            if fresh_until > now and key in self._fresh:
+            if fresh_until > now and key in self.fresh:
                 continue
             del self._until[key]
-            value = self._fresh.pop(key, None)
+            value = self.fresh.pop(key, None)
             if value and stale_until > now:
                 self._stale[key] = (value, stale_until)
         for key in [key for key, (_, until) in self._stale.items() if until <= now]:
