@@ -9,11 +9,10 @@ alike are looked up in the products. What a word was found to mean is kept for a
 the last word of a text grows, the others are not looked up again.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from itertools import pairwise
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,25 +34,25 @@ MAX_QUESTION_WORDS = 64
 QUALITY, COVERAGE = 0.85, 0.15
 NAME, ALIAS, CATEGORY, PART = 1.0, 0.95, 0.75, 0.95
 """How much a match counts by where the word stands; a part of a word counts a little less."""
+_FLOOR, _COVERAGE = np.float32(FLOOR), np.float32(COVERAGE)
 _SURE = 0.88
-"""In a sentence only this much alike is the same word: "how"~"show" 0.86 is not."""
+"""In a sentence only what is more alike is the same word: "how"~"show" 0.86 is not."""
 
 Floats = npt.NDArray[np.float32]
 T = TypeVar("T")
-_Held = tuple[float, int]
-"""How much a word of a product counts, and its place in the product below zero: the most, and of
-words that count as much the first one, is the greatest. (0, 0) = none."""
+_Word = tuple[float, int]
+"""How much a word of a product counts, and its place in the product as a bit, below zero: the most,
+and of words that count as much the first one, is the greatest."""
+_NONE: _Word = (0.0, 0)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Meaning:
+class _Meaning(NamedTuple):
     """What a typed word may be."""
 
-    alike: Alike
-    best: Floats
-    """For each product, the most that any word of it counts."""
-    recognised: dict[int, _Held] = field(default_factory=dict)
-    """For products that were shown, the word of theirs it was taken for."""
+    held: dict[int, _Word]
+    """The word it is most likely, of each product that holds one."""
+    counts: Floats
+    """What it adds for each product to how well the words fit, and to how much of it was typed."""
 
 
 class FuzzyIndex:
@@ -65,25 +64,16 @@ class FuzzyIndex:
         self._vocabulary = Vocabulary(word.form for entry in entries for word, _ in entry)
         self._word = remembering(self._mean_word, REMEMBERED)
         self._pair = remembering(self._mean_pair, REMEMBERED)
+        self._wording = remembering(self._word_out, REMEMBERED)
         self._shown = [[word.shown for word, _ in entry] for entry in entries]
-        self._name_length = np.array(
-            [sum(len(w.form) for w in words.named(p.name) if w.whole) or 1 for p in self._products],
-            dtype=np.float32,
-        )
-        at = {form: n for n, form in enumerate(self._vocabulary.forms)}
-        self._slots = [
-            {at[word.form]: (slot, weight) for slot, (word, weight) in enumerate(entry)}
-            for entry in entries
+        self._name_length = [
+            sum(len(w.form) for w in words.named(p.name) if w.whole) or 1 for p in self._products
         ]
-        holders = sorted(
-            (word, row, weight)
-            for row, slots in enumerate(self._slots)
-            for word, (_, weight) in slots.items()
-        )
-        self._offsets = np.searchsorted([h[0] for h in holders], range(len(at) + 1))
-        self._owners = np.array([h[1] for h in holders], dtype=np.intp)
-        self._weights = np.array([h[2] for h in holders], dtype=np.float32)
-        self._name_weights = np.where(self._weights > CATEGORY, self._weights, 0)
+        at = {form: n for n, form in enumerate(self._vocabulary.forms)}
+        self._holders: list[list[tuple[int, float, int]]] = [[] for _ in at]
+        for row, entry in enumerate(entries):
+            for slot, (word, weight) in enumerate(entry):
+                self._holders[at[word.form]].append((row, weight, -(1 << slot)))
 
     def predict(self, text: str, limit: int = LIMIT) -> list[Match]:
         """See `Predictor`; costs some 0.1 ms for 300 products."""
@@ -91,20 +81,17 @@ class FuzzyIndex:
         if not typed or not self._products:
             return []
         meant = _with_neighbours(typed, self._word, self._pair)
-        best = np.array([_most(word) for word in meant])
-        heavy = [min(len(word), 8) for word in typed]
-        confidence = np.array(heavy, dtype=np.float32) @ best
-        confidence *= QUALITY / sum(heavy)
-        # Letters only count as typed where they fit: a near miss must not outweigh the exact word.
-        fitting = np.square(np.square(best, out=best), out=best)
-        covered = np.array([len(word) for word in typed], dtype=np.float32) @ fitting
-        covered /= self._name_length
-        confidence += COVERAGE * np.minimum(covered, 1.0, out=covered)
-        rows = np.flatnonzero(confidence >= FLOOR)
-        rows = rows[np.argsort(-confidence[rows], kind="stable")[:limit]]
+        fitting, covered = reduce(np.add, map(_most, meant))
+        confidence = fitting * np.float32(QUALITY / sum(map(_heavy, typed)))
+        confidence += np.minimum(covered, _COVERAGE)
+        (rows,) = (confidence >= _FLOOR).nonzero()
+        if not len(rows):
+            return []
+        # They are few: Python sorts them sooner than numpy's sorting is called.
+        best = sorted(zip((-confidence[rows]).tolist(), rows.tolist(), strict=True))[:limit]
         return [
-            self._match(row, sure, [self._recognised(row, word) for word in meant])
-            for row, sure in zip(rows.tolist(), confidence[rows].tolist(), strict=True)
+            self._match(row, -unsure, [_recognised(row, word) for word in meant])
+            for unsure, row in best
         ]
 
     def identify(self, question: str) -> Match | None:
@@ -112,66 +99,92 @@ class FuzzyIndex:
         typed = [w[:MAX_WORD] for w in words.typed(question)[:MAX_QUESTION_WORDS] if len(w) > 1]
         if not typed or not self._products:
             return None
-        alike = _with_neighbours(typed, self._vocabulary.like, self._vocabulary.holding)
-        sure = [{at: much for at, much in most(one).items() if much >= _SURE} for one in alike]
-        best = np.array([self._best(one, self._name_weights) for one in sure])
+        alike = _with_neighbours(typed, self._vocabulary.like, self._holding)
+        sure = [{at: much for at, much in most(one).items() if much > _SURE} for one in alike]
+        best = np.zeros((len(typed), len(self._products)), dtype=np.float32)
+        for n, one in enumerate(sure):
+            for row, (much, _) in self._held(one, above=CATEGORY).items():
+                best[n, row] = much
         owners = np.maximum(np.count_nonzero(best, axis=1), 1)
         score = np.log1p(len(self._products) / owners) @ best
         for row in np.argsort(-score, kind="stable")[:LIMIT].tolist():
             hits = [n for n in range(len(typed)) if best[n, row] > 0]
             if _names_something({typed[n] for n in hits}):
-                return self._match(
-                    row, float(best[hits, row].mean()), [self._held(row, one) for one in sure]
-                )
+                recognised = [self._held(one).get(row, _NONE) for one in sure]
+                return self._match(row, float(best[hits, row].mean()), recognised)
         return None
 
     def _mean_word(self, word: str) -> _Meaning:
-        alike = self._vocabulary.like(word)
-        return _Meaning(alike, self._best(alike, self._weights))
+        held = self._held(self._vocabulary.like(word))
+        return _Meaning(held, self._counts(held, word))
 
-    def _mean_pair(self, joined: str) -> _Meaning | None:
-        alike = self._vocabulary.holding(joined)
-        return _Meaning(alike, self._best(alike, self._weights)) if alike else None
+    def _mean_pair(self, left: str, right: str) -> tuple[_Meaning, _Meaning] | None:
+        held = self._held(self._vocabulary.holding(left + right))
+        if not held:
+            return None
+        return _Meaning(held, self._counts(held, left)), _Meaning(held, self._counts(held, right))
 
-    def _best(self, alike: Alike, weights: Floats) -> Floats:
-        """Return for each product the most that any word of it counts."""
-        best = np.zeros(len(self._products), dtype=np.float32)
-        at = np.fromiter(alike, np.intp, len(alike))
-        first = self._offsets[at]
-        times = self._offsets[at + 1] - first
-        # One entry for each product that holds the word, word after word.
-        entries = np.arange(times.sum()) + (first + times - times.cumsum()).repeat(times)
-        much = np.fromiter(alike.values(), np.float32, len(alike)).repeat(times)
-        np.maximum.at(best, self._owners[entries], much * weights[entries])
-        return best
+    def _holding(self, left: str, right: str) -> tuple[Alike, Alike] | None:
+        alike = self._vocabulary.holding(left + right)
+        return (alike, alike) if alike else None
 
-    def _match(self, row: int, confidence: float, recognised: Iterable[_Held]) -> Match:
-        slots = sorted({-held[1] for held in recognised if held[0] > 0})
-        shown = dict.fromkeys([self._shown[row][slot] for slot in slots])
-        return Match(self._products[row], round(min(confidence, 1.0), 3), " ".join(shown))
+    def _held(self, alike: Alike, above: float = 0.0) -> dict[int, _Word]:
+        """Return the word that counts most, of each product that holds one that counts `above`."""
+        held: dict[int, _Word] = {}
+        for word, much in alike.items():
+            for row, weight, place in self._holders[word]:
+                one = (much * weight, place)
+                if weight > above and one > held.get(row, _NONE):
+                    held[row] = one
+        return held
 
-    def _recognised(self, row: int, several: Sequence[_Meaning]) -> _Held:
-        """Return the word of a product that was most likely meant."""
-        for one in several:
-            if row not in one.recognised:
-                one.recognised[row] = self._held(row, one.alike)
-        return max([one.recognised[row] for one in several])
+    def _counts(self, held: Mapping[int, _Word], word: str) -> Floats:
+        """Return what a typed word adds for each product, given the words it is most likely."""
+        counts = np.zeros((2, len(self._products)), dtype=np.float32)
+        heavy, letters = _heavy(word), len(word) * COVERAGE
+        # Letters only count as typed where they fit: a near miss must not outweigh the exact word.
+        counts[:, list(held)] = (
+            [much * heavy for much, _ in held.values()],
+            [much**4 * letters / self._name_length[row] for row, (much, _) in held.items()],
+        )
+        return counts
 
-    def _held(self, row: int, alike: Alike) -> _Held:
-        slots = self._slots[row]
-        held = [
-            (alike[word] * slots[word][1], -slots[word][0]) for word in alike.keys() & slots.keys()
-        ]
-        return max(held, default=(0.0, 0))
+    def _match(self, row: int, confidence: float, recognised: Iterable[_Word]) -> Match:
+        places = 0
+        for _, place in recognised:
+            places |= -place
+        return Match(
+            self._products[row], round(min(confidence, 1.0), 3), self._wording(row, places)
+        )
+
+    def _word_out(self, row: int, places: int) -> str:
+        shown = enumerate(self._shown[row])
+        return " ".join(dict.fromkeys([text for at, text in shown if places >> at & 1]))
+
+
+def _recognised(row: int, several: Sequence[_Meaning]) -> _Word:
+    """Return the word of a product that was most likely meant."""
+    if len(several) == 1:
+        return several[0].held.get(row, _NONE)
+    return max([one.held.get(row, _NONE) for one in several])
 
 
 def _most(several: Sequence[_Meaning]) -> Floats:
     """Return for each product the most that any of several meanings counts."""
-    return reduce(np.maximum, [one.best for one in several])
+    if len(several) == 1:
+        return several[0].counts
+    return reduce(np.maximum, [one.counts for one in several])
+
+
+def _heavy(word: str) -> int:
+    """Return how much a typed word weighs."""
+    return min(len(word), 8)
 
 
 def _with_neighbours(
-    typed: Sequence[str], word: Callable[[str], T], pair: Callable[[str], T | None]
+    typed: Sequence[str],
+    word: Callable[[str], T],
+    pair: Callable[[str, str], tuple[T, T] | None],
 ) -> list[list[T]]:
     """Return what each typed word may be, by itself and with its neighbours.
 
@@ -179,10 +192,10 @@ def _with_neighbours(
     """
     found = [[word(one)] for one in typed]
     for n, (left, right) in enumerate(pairwise(typed)):
-        both = pair(left + right)
+        both = pair(left, right)
         if both:
-            found[n].append(both)
-            found[n + 1].append(both)
+            found[n].append(both[0])
+            found[n + 1].append(both[1])
     return found
 
 

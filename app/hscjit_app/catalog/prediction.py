@@ -1,7 +1,6 @@
 """What is asked of an index of products, however it is built? Light: indexes themselves are not."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from hscjit_app.catalog.products import Product
 
@@ -11,8 +10,7 @@ MAX_TEXT = 256
 """Characters looked at while somebody types."""
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """One candidate; what `confidence` means is said in `matching`."""
 
     product: Product

@@ -55,6 +55,10 @@ class Product:
     aliases: tuple[str, ...]
     """Other names people use (`aliases`), and the model number (`model`) where it is given."""
 
+    def __hash__(self) -> int:
+        """Hash the id alone: in a catalogue no two are the same, and all fields take their time."""
+        return hash(self.id)
+
 
 def parse(file: str, text: str | bytes) -> list[Product]:
     """Read one catalogue file; raises `CatalogError` naming the file and the field."""

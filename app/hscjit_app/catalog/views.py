@@ -77,6 +77,20 @@ def candidate(match: Match) -> Candidate:
     )
 
 
+def line(match: Match) -> str:
+    """Return the JSON of a `Candidate`; most of it was said before, a keystroke earlier."""
+    before, after = _around(match.product, match.match_text)
+    return f"{before}{match.confidence}{after}"
+
+
+@lru_cache(1024)
+def _around(found: Product, match_text: str) -> tuple[str, str]:
+    """Return what stands before and after the confidence."""
+    whole = candidate(Match(found, 0.0, match_text)).model_dump_json()
+    before, colon, after = whole.rpartition('"confidence":')
+    return before + colon, after.removeprefix("0.0")
+
+
 @lru_cache(1024)
 def _shown(found: Product) -> tuple[ProductOut, BrandOut, PredictionContext]:
     """Return what each prediction says of a product; the same few are meant again and again."""

@@ -5,15 +5,13 @@ A word is the one typed but for a typo, or begins like it, or holds it letter by
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from functools import reduce
 from itertools import accumulate
 from math import sqrt
-from operator import or_
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from rapidfuzz import fuzz, process
+from rapidfuzz import fuzz
 
 TYPO_FLOOR = 0.68
 """Words less alike than this are different words: "rolnd"~"roland" 0.91, "boss"~"bass" 0.75."""
@@ -21,6 +19,9 @@ UNFINISHED = 0.9
 """How much the beginning of a word counts that is like what was typed."""
 FUZZY_FROM = 3
 """Shorter typed words are prefixes, not misspellings."""
+
+_KINDS = 38
+"""So many bits tell letters apart: no two of a to z and 0 to 9 share one."""
 
 Alike = Mapping[int, float]
 """Words of a vocabulary, by number, and how much they are alike, 0..1; the others are not."""
@@ -46,9 +47,15 @@ class Vocabulary:
 
     def __init__(self, forms: Iterable[str]) -> None:
         self.forms = sorted(set(forms))
-        # One text of all words: `str.find` walks it faster than any loop over words.
-        self._text = "\n" + "\n".join(self.forms) + "\n"
-        self._starts = list(accumulate((len(form) + 1 for form in self.forms), initial=1))
+        # One text of all words: `str.find` walks it faster than any loop over words. The longest
+        # come first, for a word stands in none that is shorter.
+        self._in_text = sorted(range(len(self.forms)), key=lambda n: -len(self.forms[n]))
+        self._text = "".join(["\n", *(f"{self.forms[n]}\n" for n in self._in_text)])
+        sizes = [len(self.forms[n]) for n in self._in_text]
+        self._starts = list(accumulate((size + 1 for size in sizes), initial=1))
+        self._ends = {size: self._starts[n + 1] for n, size in enumerate(sizes)}
+        for size in range(max(sizes, default=0), 0, -1):
+            self._ends.setdefault(size, self._ends.get(size + 1, 0))
         self._of_size: dict[int, _Forms] = {}
 
     def like(self, word: str) -> Alike:
@@ -58,21 +65,11 @@ class Vocabulary:
             return found
         texts, words, whole, lacking, spare = self._comparable(len(word))
         # Texts that lack too many of its letters need not be compared: most do.
-        near = np.flatnonzero(np.bitwise_count(lacking & _letters(word)) <= spare).tolist()
-        if not near:
-            return found
-        ratios = process.cdist(
-            [word],
-            [texts[place] for place in near],
-            scorer=fuzz.ratio,
-            score_cutoff=TYPO_FLOOR * 100,
-            dtype=np.float32,
-        )[0]
-        hits = np.flatnonzero(ratios)
-        for hit, alike in zip(hits.tolist(), (ratios[hits] / 100).tolist(), strict=True):
-            place = near[hit]
+        (near,) = (np.bitwise_count(lacking & np.uint64(_letters(word))) <= spare).nonzero()
+        for place in near.tolist():
+            alike = fuzz.ratio(word, texts[place], score_cutoff=TYPO_FLOOR * 100) / 100
             counts = alike if place < whole else alike * UNFINISHED
-            if place < whole or counts >= TYPO_FLOOR:
+            if counts >= TYPO_FLOOR:
                 for at in range(*words[place]):
                     found[at] = max(found.get(at, 0.0), counts)
         return found
@@ -82,14 +79,16 @@ class Vocabulary:
         lead = 0 if len(word) >= FUZZY_FROM else 1
         sought = "\n" + word if lead else word
         found: dict[int, float] = {}
-        place = self._text.find(sought)
+        end = self._ends.get(len(word), 0)
+        place = self._text.find(sought, 0, end)
         while place >= 0:
-            at = bisect_right(self._starts, place + lead) - 1
+            nth = bisect_right(self._starts, place + lead) - 1
+            at = self._in_text[nth]
             share = sqrt(len(word) / len(self.forms[at]))
-            begins = self._starts[at] == place + lead
+            begins = self._starts[nth] == place + lead
             alike = (0.6 if begins else 0.45) + 0.4 * share
             found[at] = max(found.get(at, 0.0), alike)
-            place = self._text.find(sought, place + 1)
+            place = self._text.find(sought, place + 1, end)
         return found
 
     def _comparable(self, size: int) -> _Forms:
@@ -105,7 +104,7 @@ class Vocabulary:
                 texts,
                 [*((n, n + 1) for n in whole), *begun.values()],
                 len(whole),
-                ~np.array([_letters(text) for text in texts], dtype=np.uint64),
+                ~np.fromiter(map(_letters, texts), np.uint64, len(texts)),
                 np.array([_spare(size, len(text)) for text in texts], dtype=np.uint8),
             )
         return self._of_size[size]
@@ -116,9 +115,19 @@ def _may_be_alike(size: int, other: int) -> bool:
     return 2 * min(size, other) >= (TYPO_FLOOR - 0.001) * (size + other)
 
 
-def _letters(word: str) -> np.uint64:
-    """Return the set of a word's letters, a bit for each; two may share one."""
-    return np.uint64(reduce(or_, [1 << (ord(letter) & 63) for letter in word], 0))
+def _letters(word: str) -> int:
+    """Return the set of a word's letters, a bit for each, and one for each that is there twice.
+
+    Letters may share a bit. A bit that another word lacks is a letter that it lacks: the first of
+    its kind, or the second.
+    """
+    bits = 0
+    for letter in set(word):
+        code = ord(letter)
+        bits |= 1 << code % _KINDS
+        if word.count(letter) > 1:
+            bits |= 1 << _KINDS + code % (64 - _KINDS)
+    return bits
 
 
 def _spare(size: int, other: int) -> int:

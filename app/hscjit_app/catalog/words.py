@@ -45,7 +45,8 @@ def fold(text: str) -> str:
 
 def typed(text: str) -> list[str]:
     """Cut what a customer typed: each hyphenated group is one word."""
-    return ["".join(_PART.findall(group)) for group in _GROUP.findall(fold(text))]
+    groups: list[str] = _GROUP.findall(fold(text))
+    return [group if group.isalnum() else "".join(_PART.findall(group)) for group in groups]
 
 
 def normal_lines(texts: Sequence[str]) -> list[str]:

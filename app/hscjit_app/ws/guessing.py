@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from hscjit_app.catalog import views
 from hscjit_app.catalog.prediction import Predictor
-from hscjit_app.ws.protocol import Prediction
+from hscjit_app.ws.protocol import prediction
 
 REMEMBERED = 4096
 """Texts whose frames are kept, a good kB each."""
@@ -45,7 +45,7 @@ def _remembering(index: Predictor | None) -> Callable[[str], Guess]:
 
 def _guess(index: Predictor | None, content: str) -> Guess:
     matches = index.predict(content) if index is not None else []
-    frame = Prediction(content=content, data=[views.candidate(match) for match in matches])
+    frame = prediction(content, [views.line(match) for match in matches])
     if not matches:
-        return Guess(frame.encode(), None, 0.0)
-    return Guess(frame.encode(), matches[0].product.id, matches[0].confidence)
+        return Guess(frame, None, 0.0)
+    return Guess(frame, matches[0].product.id, matches[0].confidence)

@@ -9,9 +9,11 @@ last such frame received; `seq` counts from 1 without gaps. The other frames are
             answer_done*, error(*)                      (* = durable; error when it ends an answer)
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic_core import to_json
 
 from hscjit_app.catalog.prediction import MAX_TEXT
 from hscjit_app.catalog.views import BrandOut, Candidate, ProductOut, RelatedItem
@@ -138,6 +140,12 @@ class Prediction(_Out):
     type: Literal["prediction"] = "prediction"
     content: str
     data: list[Candidate]
+
+
+def prediction(content: str, lines: Iterable[str]) -> str:
+    """Return the text of a `Prediction` whose candidates are JSON already: keystrokes are many."""
+    said = str(to_json(content), "utf-8")
+    return f'{{"type":"prediction","content":{said},"data":[{",".join(lines)}]}}'
 
 
 class Status(_Durable):

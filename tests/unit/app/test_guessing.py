@@ -2,10 +2,13 @@
 
 import json
 
+import pytest
 from tests.unit.app.shop import product
 
+from hscjit_app.catalog import views
 from hscjit_app.catalog.matching import FuzzyIndex
 from hscjit_app.ws.guessing import Guesses
+from hscjit_app.ws.protocol import Prediction
 
 MOOG = [product("Moog", "Moog Grandmother"), product("Moog", "Moog Mother-32")]
 NORD = [product("Nord", "Nord Stage 4")]
@@ -39,6 +42,24 @@ def test_another_catalogue_is_asked_anew_and_so_is_the_former_when_it_is_back():
 
     assert found == [None, "nord-nord-stage-4", None]
     assert (moog.asked, nord.asked) == (2, 1)
+
+
+ODD = [
+    product("Moog", 'Moog "Mother"\t32 \\ "confidence":0.0', "Synth\u2028", ("רולנד é\x7f",)),
+    product("Nord", "Nord Stage 4", aliases=('a"b',)),
+]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["moog mother", 'mo"\\\n\x00', "רולנד", "stage 4", 'a"b nord', "xyzzy", "", "é\x7f 🎹"],
+)
+def test_a_frame_is_the_text_of_a_prediction(content):
+    index = FuzzyIndex(ODD)
+    candidates = [views.candidate(match) for match in index.predict(content)]
+
+    wanted = Prediction(content=content, data=candidates).encode()
+    assert Guesses().of(content, index).frame == wanted
 
 
 def test_without_any_product_the_answer_is_empty():
