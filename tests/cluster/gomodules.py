@@ -15,6 +15,8 @@ have a module it is of one version, so that Go compiles it once."""
 JUDGE_MODULE = HERE / "cyclonus"
 """A module of its own: a test's tool shall not change what nodes are made of. Of the same versions
 as the node's for the same reason as above."""
+POLICIES_MODULE = HERE / "netpol"
+"""A module of its own: a node can do without it where it can't be had. Of the same versions too."""
 
 TOOLS = ("sigs.k8s.io/kind", "k8s.io/kubernetes/cmd/kubectl", "helm.sh/helm/v4/cmd/helm")
 METRICS_SERVER = "sigs.k8s.io/metrics-server/cmd/metrics-server"
@@ -48,7 +50,8 @@ NODE = (
     "./pause",
 )
 PROVISIONER = "github.com/rancher/local-path-provisioner"
-JUDGE = "."
+OWN = "."
+"""The program of a module that has one of its own."""
 
 _FETCH_TIMEOUT_S = 240
 _LEAN = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOWORK": "off"}

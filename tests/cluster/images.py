@@ -84,6 +84,29 @@ def metrics_server(note: Callable[[str], None]) -> str:
     return name
 
 
+def network_policies(note: Callable[[str], None]) -> str:
+    """The image of what puts NetworkPolicies into effect on a node that was built here.
+
+    Raises Unavailable where its modules can't be had.
+    """
+    packages, module = (gomodules.OWN,), gomodules.POLICIES_MODULE
+
+    def build(folder: Path) -> None:
+        gomodules.fetch(module)
+        gomodules.build(packages, folder, note, module)
+
+    base, dockerfile = _base(note, published=False), module / "Dockerfile"
+    key = gomodules.key(packages, module)
+    name = f"hscjit-network-policies:{cache.digest(key, base.identity, dockerfile)}"
+    if not docker.has_image(name):
+        program = cache.ensure("network-policies", key, build) / "cluster-netpol"
+        with tempfile.TemporaryDirectory() as context:
+            shutil.copy2(program, context)
+            shutil.copy2(dockerfile, context)
+            docker.build(name, Path(context), {"BASE": base.run}, note, "image of the firewall")
+    return name
+
+
 def _base(note: Callable[[str], None], published: bool) -> _Base:
     if published and (docker.has_image(PYTHON) or docker.pull(PYTHON)):
         return _Base(PYTHON, PYTHON, docker.image_id(PYTHON))

@@ -103,9 +103,9 @@ def ensure(note: Callable[[str], None]) -> Judge:
 
     def build(folder: Path) -> None:
         gomodules.fetch(gomodules.JUDGE_MODULE)
-        gomodules.build((gomodules.JUDGE,), folder, note, gomodules.JUDGE_MODULE)
+        gomodules.build((gomodules.OWN,), folder, note, gomodules.JUDGE_MODULE)
 
-    key = gomodules.key((gomodules.JUDGE,), gomodules.JUDGE_MODULE)
+    key = gomodules.key((gomodules.OWN,), gomodules.JUDGE_MODULE)
     return Judge(cache.ensure("policy-judge", key, build) / "policy-judge")
 
 

@@ -25,7 +25,7 @@ class Cluster:
     images: dict[str, str]
     """Names with tags of: app, operator, redis, postgres, prometheus."""
     enforces_policies: bool
-    """Whether NetworkPolicies have an effect: the network of a node built here has none."""
+    """Whether NetworkPolicies have an effect."""
 
 
 def ensure(*, with_operator: bool = True) -> Cluster:
@@ -46,7 +46,7 @@ def _ensure(progress: Progress, with_operator: bool) -> Cluster:
         image = _node(step)
     with progress.step("cluster", f'kind "{kind.NAME}"') as step:
         state, step.result = kind.ensure(found, image, step.note)
-        addons.ensure(found, step.note)
+        enforces = addons.ensure(found, image, step.note)
         step.remark = f"kubeconfig: {kind.kubeconfig()}"
     with progress.step("images", "app, operator, redis, postgres, prometheus") as step:
         ours = images.ensure(step.note, published=not image.built)
@@ -66,7 +66,7 @@ def _ensure(progress: Progress, with_operator: bool) -> Cluster:
         page_port=state.page_port,
         prometheus_port=state.prometheus_port,
         images=asdict(ours),
-        enforces_policies=not image.built,
+        enforces_policies=enforces,
     )
 
 

@@ -18,12 +18,12 @@ def module(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("file", ["main.go", "go.mod", "go.sum"])
 def test_a_changed_file_is_another_program(module: Path, file: str) -> None:
-    before = gomodules.key((gomodules.JUDGE,), module)
-    assert before == gomodules.key((gomodules.JUDGE,), gomodules.JUDGE_MODULE)
+    before = gomodules.key((gomodules.OWN,), module)
+    assert before == gomodules.key((gomodules.OWN,), gomodules.JUDGE_MODULE)
 
     (module / file).write_text((module / file).read_text() + "\n")
 
-    assert gomodules.key((gomodules.JUDGE,), module) != before
+    assert gomodules.key((gomodules.OWN,), module) != before
 
 
 def test_without_go_one_line_says_what_to_install(
