@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from hscjit_operator.decisions.dependencies import DEPENDENCIES
 from hscjit_operator.decisions.health import State, Verdict
 from hscjit_operator.decisions.history import History, Pending, useless_key
-from hscjit_operator.decisions.remediation import DEPENDENCIES
 from hscjit_operator.decisions.scaling import LATENCY
 from hscjit_operator.decisions.signals import Signals
 from hscjit_operator.model.autopilot import Action, Decision, Targets

@@ -14,8 +14,8 @@ from hscjit_operator.decisions import (
 )
 from hscjit_operator.decisions.health import Verdict
 from hscjit_operator.decisions.history import History, PodHistory, recent
+from hscjit_operator.decisions.obstacles import Obstacle
 from hscjit_operator.decisions.outcome import Judgement
-from hscjit_operator.decisions.remediation import Obstacle
 from hscjit_operator.decisions.signals import Signals
 from hscjit_operator.model.autopilot import ByLoad, Decision, Finding, Targets
 from hscjit_operator.model.policy import Policy

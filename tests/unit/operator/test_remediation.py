@@ -7,9 +7,10 @@ import pytest
 from tests.unit.operator.sky import DEPENDENCIES, NOON, Sky, metrics, pod
 
 from hscjit_operator import names
+from hscjit_operator.decisions import dependencies
 from hscjit_operator.decisions.health import State, Verdict
 from hscjit_operator.decisions.history import Act, History
-from hscjit_operator.decisions.remediation import decide, dependencies_down
+from hscjit_operator.decisions.remediation import decide
 from hscjit_operator.model.autopilot import Action, Eviction, Targets
 from hscjit_operator.model.autopilot_spec import Autopilot, Heal, HealBudgets
 from hscjit_operator.model.policy import Policy
@@ -216,7 +217,7 @@ def test_most_pods_decide_whether_a_dependency_is_down(reports, expected):
         for at, down in enumerate(reports)
     )
 
-    assert dependencies_down(Observation(samples)) == expected
+    assert dependencies.down(Observation(samples)) == expected
 
 
 # --- minutes lived through -----------------------------------------------------------------------
