@@ -19,9 +19,9 @@ from hscjit_operator.cluster.errors import ApiError
 from hscjit_operator.conditions import Condition
 from hscjit_operator.model import owned
 from hscjit_operator.model.backups import INDEX, NAME
+from hscjit_operator.model.observed import Observed
 from hscjit_operator.model.spec import HSCJit
 from hscjit_operator.report import Told
-from hscjit_operator.sight import Observed
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from hscjit_operator import names, sight
 from hscjit_operator.cluster.events import QUIET_S, Events, Kind
-from hscjit_operator.sight import Observed
+from hscjit_operator.model.observed import Observed
 
 NEWS_S: Final = QUIET_S - 60
 """Words older than this are no news: within it the same Event is not posted twice, and an operator

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from hscjit_operator import names, report, sight
+from hscjit_operator import components, names, sight
 from hscjit_operator.cluster.apply import Applier
 from hscjit_operator.cluster.errors import ApiError
 from hscjit_operator.decisions import replicas
 from hscjit_operator.decisions.readiness import Problem
 from hscjit_operator.model.autopilot import Targets
+from hscjit_operator.model.observed import Observed
 from hscjit_operator.model.spec import HSCJit
 from hscjit_operator.refusals import problem_of
 
@@ -25,7 +26,7 @@ class Hold:
 async def settle(
     applier: Applier,
     app: HSCJit,
-    observed: sight.Observed,
+    observed: Observed,
     targets: Targets,
     *,
     stopped: bool,
@@ -38,7 +39,7 @@ async def settle(
     if stopped:
         return Hold(0)
     deployment = observed.get(("Deployment", names.child(app.name, names.API)))
-    api = report.scaled(observed, app.name, names.API)
+    api = components.scaled(observed, app.name, names.API)
     held = replicas.decide(
         api=api,
         autoscaling=app.api.autoscaling.enabled,

@@ -19,12 +19,11 @@ from hscjit_operator.cluster.references import Known, References, secret_facts
 from hscjit_operator.decisions.readiness import Gravity, Problem
 from hscjit_operator.manifests.meta import owner_reference
 from hscjit_operator.manifests.storage import data_claim
-from hscjit_operator.model.observed import Child, SecretFacts
+from hscjit_operator.model.observed import Observed, SecretFacts
 from hscjit_operator.model.spec import HSCJit
 
 log = structlog.stdlib.get_logger(__name__)
 
-Observed = Mapping[tuple[str, str], Child]
 
 _STATEFUL = (names.POSTGRES, names.REDIS_QUEUE)
 

@@ -11,7 +11,7 @@ from hscjit_operator.cluster.apply import Applier, Leaving, NameConflict
 from hscjit_operator.cluster.errors import ApiError
 from hscjit_operator.decisions.drift import Why
 from hscjit_operator.manifests import services
-from hscjit_operator.model.observed import ServiceFacts
+from hscjit_operator.model.observed import Observed, ServiceFacts
 from hscjit_operator.model.spec import HSCJit
 
 log = structlog.stdlib.get_logger(__name__)
@@ -20,7 +20,7 @@ log = structlog.stdlib.get_logger(__name__)
 async def address(
     applier: Applier,
     app: HSCJit,
-    observed: sight.Observed,
+    observed: Observed,
     remembered: str | None,
     *,
     begins: bool,

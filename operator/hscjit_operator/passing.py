@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from hscjit_operator.decisions.readiness import Gravity, Problem
 from hscjit_operator.memory import Memory
-from hscjit_operator.model.observed import Child
+from hscjit_operator.model.observed import Observed
 from hscjit_operator.model.pause import Pause
 from hscjit_operator.model.spec import HSCJit
 
@@ -33,7 +33,7 @@ class Pass:
     app: HSCJit
     body: Mapping[str, Any]
     status: Mapping[str, Any]
-    observed: Mapping[tuple[str, str], Child]
+    observed: Observed
     recall: Recall
     pause: Pause
     now: datetime

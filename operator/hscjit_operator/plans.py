@@ -13,9 +13,9 @@ from hscjit_operator.decisions import plan, rollout
 from hscjit_operator.decisions.plan import Plan, Release
 from hscjit_operator.decisions.readiness import Gravity, Problem
 from hscjit_operator.model.inputs import Inputs
+from hscjit_operator.model.observed import Observed
 from hscjit_operator.model.spec import TEMPLATE_VERSIONS, HSCJit
 from hscjit_operator.settings import Settings
-from hscjit_operator.sight import Observed
 
 Status = Mapping[str, Any]
 

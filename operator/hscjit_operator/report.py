@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
+from hscjit_operator import components, names
 from hscjit_operator import conditions as c
-from hscjit_operator import names
 from hscjit_operator.conditions import Condition
 from hscjit_operator.decisions import bounds
 from hscjit_operator.decisions.plan import Plan, Release
 from hscjit_operator.decisions.readiness import (
-    EXTERNAL,
-    Component,
     Gravity,
     Problem,
     Situation,
@@ -26,14 +24,10 @@ from hscjit_operator.model.autopilot import Report
 from hscjit_operator.model.observed import (
     Answer,
     AutoscalerFacts,
-    Child,
-    PodFacts,
-    Scaled,
+    Observed,
 )
 from hscjit_operator.model.pause import Pause
 from hscjit_operator.model.spec import HSCJit
-
-Observed = Mapping[tuple[str, str], Child]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +37,6 @@ class Told:
     status: Mapping[str, Any]
     """`status.backup`."""
     condition: Condition
-
-
-KINDS: Final[Mapping[str, str]] = {
-    names.API: "Deployment",
-    names.WORKER: "Deployment",
-    names.BEAT: "Deployment",
-    names.REDIS_CACHE: "StatefulSet",
-    names.REDIS_QUEUE: "StatefulSet",
-    names.POSTGRES: "StatefulSet",
-}
-"""Component → kind of what runs it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,58 +75,6 @@ class Seen:
     """Where customers reach the API."""
 
 
-def scaled(observed: Observed, name: str, component: str) -> Scaled | None:
-    """Return what runs a component, None when it does not exist."""
-    child = observed.get((KINDS[component], names.child(name, component)))
-    return child.facts if child is not None and isinstance(child.facts, Scaled) else None
-
-
-def rolling(observed: Observed, rolled: Mapping[tuple[str, str], int], name: str, of: str) -> bool:
-    """Tell whether a component's pods are being replaced by those of a newer template."""
-    found = scaled(observed, name, of)
-    if found is None:
-        return False
-    newest = rolled.get((KINDS[of], names.child(name, of)), 0)
-    return found.desired > 0 and (found.rolling or found.seen < newest)
-
-
-def components(
-    observed: Observed,
-    rolled: Mapping[tuple[str, str], int],
-    name: str,
-    before: Mapping[str, Any],
-    app: HSCJit | None,
-) -> dict[str, Component]:
-    """Return every component as it is observed, absent ones included; `before` is the status.
-
-    Without a spec that can be read, those stay external which the status calls so.
-    """
-    found = {}
-    written = before.get("components") or {}
-    for component in KINDS:
-        reason, _ = _before(written.get(s.COMPONENTS[component]) or {})
-        if component in app.outside if app is not None else reason == EXTERNAL:
-            found[component] = Component(0, 0, external=True)
-            continue
-        facts = scaled(observed, name, component)
-        if facts is None:
-            found[component] = Component(0, 0, present=False)
-            continue
-        found[component] = Component(
-            desired=facts.desired,
-            ready=facts.ready,
-            rolling=rolling(observed, rolled, name, component),
-            stuck=facts.stuck,
-            trouble=facts.refused or (_trouble(observed, component) if facts.short else ""),
-            before=_before(written.get(s.COMPONENTS[component]) or {}),
-        )
-    return found
-
-
-def _before(written: Mapping[str, Any]) -> tuple[str, int]:
-    return str(written.get("reason", "")), int(written.get("ready", 0))
-
-
 def blind(seen: Seen, unseen: Sequence[str]) -> dict[str, Any]:
     """Return the status while the children cannot be seen: as it was, and what stands in the way.
 
@@ -163,7 +94,7 @@ def blind(seen: Seen, unseen: Sequence[str]) -> dict[str, Any]:
 
 def compose(seen: Seen) -> s.Status:
     """Return the status that this pass has to report."""
-    parts = components(seen.observed, seen.rolled, seen.name, seen.before, seen.app)
+    parts = components.standing(seen.observed, seen.rolled, seen.name, seen.before, seen.app)
     situation = Situation(
         components=parts,
         serving=names.API,
@@ -187,7 +118,7 @@ def compose(seen: Seen) -> s.Status:
     return s.Status(
         observed_generation=seen.generation,
         conditions=c.merge(before, found, seen.generation, seen.now),
-        replicas=_total(seen.observed, seen.name),
+        replicas=components.total(seen.observed, seen.name),
         selector=s.selector(seen.name),
         version=seen.version or before.get("version", ""),
         image=seen.rollout.image if seen.rollout else before.get("image", ""),
@@ -237,27 +168,6 @@ def _plan(seen: Seen) -> Mapping[str, Any]:
     if seen.used is None:
         return seen.before.get("plan") or {}
     return seen.plan.as_dict() if seen.plan is not None else {}
-
-
-def _total(observed: Observed, name: str) -> int:
-    found = scaled(observed, name, names.API)
-    return found.total if found else 0
-
-
-def _trouble(observed: Observed, component: str) -> str:
-    pods = (
-        child.facts
-        for (kind, _), child in sorted(observed.items())
-        if kind == "Pod" and not child.deleting
-    )
-    return next(
-        (
-            pod.trouble
-            for pod in pods
-            if isinstance(pod, PodFacts) and pod.component == component and pod.trouble
-        ),
-        "",
-    )
 
 
 def _mode(seen: Seen) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import structlog
 
-from hscjit_operator import kept, manifests, names, report, sight
+from hscjit_operator import components, kept, manifests, names, sight
 from hscjit_operator.cluster import kinds
 from hscjit_operator.cluster.client import Api
 from hscjit_operator.cluster.errors import ApiError
@@ -18,11 +18,10 @@ from hscjit_operator.decisions.rotation import Rotation, Write
 from hscjit_operator.manifests.storage import data_claim
 from hscjit_operator.model import logins
 from hscjit_operator.model.inputs import Exchange
-from hscjit_operator.model.observed import SecretFacts
+from hscjit_operator.model.observed import Observed, SecretFacts
 from hscjit_operator.model.pause import Pause
 from hscjit_operator.model.spec import HSCJit
 from hscjit_operator.refusals import problem_of
-from hscjit_operator.sight import Observed
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -145,7 +144,7 @@ def _busy(scene: Scene) -> str:
         return "a restore is under way"
     if scene.going.migrate_image is not None:
         return "a migration is under way"
-    database = report.scaled(scene.observed, scene.app.name, names.POSTGRES)
+    database = components.scaled(scene.observed, scene.app.name, names.POSTGRES)
     if database is None or database.ready < 1 or not _volume(scene):
         return "the database is not ready"
     return ""
@@ -156,7 +155,7 @@ def _behind(scene: Scene, secret: SecretFacts) -> str:
     app, observed = scene.app, scene.observed
     current = manifests.rotation.users(app, scene.known.secrets(secret))
     for component, digest in current.items():
-        found = report.scaled(observed, app.name, component)
+        found = components.scaled(observed, app.name, component)
         if found is None or found.secrets != digest or found.seen < found.generation:
             return component
         if found.rolling:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from hscjit_operator import conditions, names, report
+from hscjit_operator import components, conditions, names
 from hscjit_operator.decisions import restart, restore, rollout
 from hscjit_operator.manifests.storage import data_claim
 from hscjit_operator.model.addresses import Place
@@ -16,30 +16,29 @@ from hscjit_operator.model.observed import (
     Child,
     ConfigFacts,
     JobFacts,
+    Observed,
     PodFacts,
     ServiceFacts,
 )
 from hscjit_operator.model.pause import Pause
 from hscjit_operator.model.spec import HSCJit
 
-Observed = Mapping[tuple[str, str], Child]
-
 _PINNED_ON: Final = (names.API, names.WORKER, names.BEAT)
 _STOPPED: Final = frozenset({*_PINNED_ON, names.REDIS_QUEUE, names.RESTORE})
 """Components whose pods have to be gone before a restore may touch the data."""
 _DEPENDENCIES: Final = (names.REDIS_CACHE, names.REDIS_QUEUE, names.POSTGRES)
-_FLOWN: Final = frozenset(report.KINDS)
+_FLOWN: Final = frozenset(components.KINDS)
 
 
 def pinned_on(
-    observed: Observed, name: str, annotation: str, components: Sequence[str] = _PINNED_ON
+    observed: Observed, name: str, annotation: str, of: Sequence[str] = _PINNED_ON
 ) -> str | None:
     """Return what the components carry in an annotation, the app's Deployments if none are named.
 
     None when none does.
     """
-    for component in components:
-        found = report.scaled(observed, name, component)
+    for component in of:
+        found = components.scaled(observed, name, component)
         if found is not None and annotation in found.annotations:
             return found.annotations[annotation]
     return None
@@ -192,7 +191,7 @@ def plan_restore(
     """Return at which step a restore is."""
     name = names.child(app.name, names.RESTORE)
     recorded = conditions.read(status, conditions.DATABASE_MIGRATED)
-    api = report.scaled(observed, app.name, names.API)
+    api = components.scaled(observed, app.name, names.API)
     return restore.decide(
         app.annotations.get(names.ANNOTATION_RESTORE_FROM),
         status.get("restore") or {},
@@ -218,7 +217,7 @@ def subject(
     restoring: bool,
 ) -> Subject:
     """Return what the autopilot is told."""
-    api = report.scaled(observed, app.name, names.API)
+    api = components.scaled(observed, app.name, names.API)
     ready: dict[str, bool] = {}
     for _, pod in pods(observed):
         if pod.component in _DEPENDENCIES:
@@ -241,7 +240,7 @@ def subject(
         ),
         persisted_status=status.get("autopilot") or {},
         rollout_in_progress=any(
-            report.rolling(observed, rolled, app.name, component)
+            components.rolling(observed, rolled, app.name, component)
             for component in (names.API, names.WORKER)
         ),
         paused=frozenset(str(part) for part in pause.parts if part != "rollout"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from hscjit_operator import asked, names, report, sight
+from hscjit_operator import asked, components, names, sight
 from hscjit_operator.cluster import kinds
 from hscjit_operator.cluster.errors import ApiError
 from hscjit_operator.cluster.front_door import FrontDoor
@@ -59,12 +59,12 @@ class Unseen:
     def answer(self, run: Pass) -> Answer | None:
         """Return what the front door says, since the last rollout ended."""
         app, recall = run.app, run.recall
-        api = report.scaled(run.observed, app.name, names.API)
+        api = components.scaled(run.observed, app.name, names.API)
         ip = sight.cluster_ip(run.observed, app.name, names.API)
         if api is None or api.desired == 0 or ip is None:
             self._door.forget(app.key)
             return None
-        rolling = report.rolling(run.observed, recall.children.rolled, app.name, names.API)
+        rolling = components.rolling(run.observed, recall.children.rolled, app.name, names.API)
         recall.epoch += recall.rolling and not rolling
         recall.rolling = rolling
         return self._door.answer(app.key, self._door_url(ip), recall.epoch)

@@ -163,6 +163,10 @@ class Child:
     facts: Facts
 
 
+Observed = Mapping[tuple[str, str], Child]
+"""The children of an HSCJit, by kind and name."""
+
+
 @dataclass(frozen=True, slots=True)
 class SecretFacts:
     """The generated Secret, read by name: its values never stay in memory."""
