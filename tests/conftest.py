@@ -7,6 +7,9 @@ import structlog
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+# Until all tests are collected: what that makes stays.
+gc.disable()
+
 ONE_CLUSTER = "tests/e2e/"
 
 # Where the library rich is installed an error's traceback is drawn with every frame's locals, which
@@ -38,5 +41,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Lanes:
 
 def pytest_collection_finish() -> None:
     """Let what lives until the end anyway be looked through by no collection of garbage."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
+    gc.set_threshold(20_000, 20, 20)
