@@ -44,29 +44,36 @@ def read(
 ) -> Signals:
     """Sum up a tick. A pod that just missed one answers with its last numbers for a while."""
     api: list[Metrics] = []
-    whole = True
+    ages: list[float] = []
+    whole, depth = True, 0.0
+    api_ready = workers_ready = workers_busy = 0
     for sample in observed.samples:
-        if sample.pod.component != names.API:
-            continue
-        metrics = sample.metrics or _last(pods.get(sample.pod.uid), now)
-        if metrics is not None:
-            api.append(metrics)
-        elif sample.pod.ready:
-            whole = False
-    workers = [s for s in observed.samples if s.pod.component == names.WORKER]
-    fresh = [s.metrics for s in observed.samples if s.metrics is not None]
-    ages = [m.queue_oldest_age for m in fresh if m.queue_oldest_age is not None]
+        pod, fresh = sample.pod, sample.metrics
+        if fresh is not None:
+            depth = max(depth, fresh.queue_depth or 0.0)
+            if fresh.queue_oldest_age is not None:
+                ages.append(fresh.queue_oldest_age)
+        if pod.component == names.API:
+            api_ready += pod.ready
+            known = fresh or _last(pods.get(pod.uid), now)
+            if known is not None:
+                api.append(known)
+            elif pod.ready:
+                whole = False
+        elif pod.component == names.WORKER:
+            workers_ready += pod.ready
+            workers_busy += fresh is None or bool(fresh.task_started)
     return Signals(
         demand=demand(policy, api) if api else None,
         whole=whole and bool(api),
-        inflight=sum(m.inflight or 0 for m in api),
-        connections=sum(m.connections or 0 for m in api),
+        inflight=sum([m.inflight or 0 for m in api]),
+        connections=sum([m.connections or 0 for m in api]),
         latency=_latency(pods.values()),
-        api_ready=sum(s.pod.ready for s in observed.samples if s.pod.component == names.API),
-        queue_age=max(ages) if ages else None,
-        queue_depth=max((m.queue_depth or 0 for m in fresh), default=0.0),
-        workers_busy=sum(s.metrics is None or bool(s.metrics.task_started) for s in workers),
-        workers_ready=sum(s.pod.ready for s in workers),
+        api_ready=api_ready,
+        queue_age=max(ages, default=None),
+        queue_depth=depth,
+        workers_busy=workers_busy,
+        workers_ready=workers_ready,
     )
 
 
