@@ -6,19 +6,17 @@ pods, sockets are told to move (close code 1012), and the process exits with 0 i
 
 import gc
 import os
-import sys
 
 if __name__ == "__main__":
     # What is imported stays: to look for garbage among it again and again is a part of the start.
     gc.disable()
     # numpy's own threads, one for each of the node's processors: our arrays are too small for them.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # FastAPI would load a second pydantic, the old one, to see that no model is made of it.
-    sys.modules["pydantic.v1"] = None  # type: ignore[assignment]
 
 import asyncio
 import signal
 import socket
+import sys
 from contextvars import Context
 from types import FrameType
 
